@@ -1,0 +1,3 @@
+//! remat keeps PostgreSQL materialized views fresh, and proves it.
+
+pub mod embedded;
