@@ -1,3 +1,8 @@
 //! remat keeps PostgreSQL materialized views fresh, and proves it.
 
 pub mod embedded;
+pub mod error;
+pub mod failure;
+pub mod name;
+pub mod run;
+pub mod view;

@@ -1,0 +1,8 @@
+//! Views: what a person defined.
+//!
+//! Law: a [`Definition`] is what somebody wrote; a [`View`] is that definition as the database keeps it, with its id.
+//! Nothing here touches a database or a clock.
+
+mod definition;
+
+pub use definition::{Definition, IndexSpec, MadeRelation, Pause, RelationKind, Settings, Strategy, View};
