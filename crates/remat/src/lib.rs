@@ -3,6 +3,9 @@
 pub mod embedded;
 pub mod error;
 pub mod failure;
+pub mod migrate;
 pub mod name;
+pub mod pg;
 pub mod run;
+pub mod store;
 pub mod view;

@@ -188,7 +188,7 @@ pub struct MadeRelation {
 }
 
 /// A view that is not refreshed for now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// Who paused it.
     pub by: String,

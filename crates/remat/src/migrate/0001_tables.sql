@@ -1,0 +1,122 @@
+-- The tables of remat. `remat.runs` is the truth about every attempt; its checks mirror the states of a run.
+
+create table remat.views (
+    id                   bigint generated always as identity primary key,
+    schema_name          text not null check (octet_length(schema_name) between 1 and 63),
+    view_name            text not null check (octet_length(view_name) between 1 and 63),
+    query                text not null,
+    strategy             text not null check (strategy in ('regular', 'concurrent', 'swap', 'merge', 'incremental', 'auto')),
+    key_columns          text[] not null default '{}',
+    indexes              jsonb not null default '[]',
+    schedule             text,
+    schedule_zone        text not null default 'UTC',
+    target_lag_s         bigint check (target_lag_s > 0),
+    row_count            text not null default 'estimated' check (row_count in ('none', 'estimated', 'exact')),
+    settings             jsonb not null default '{}',
+    tags                 text[] not null default '{}',
+    owner_role           text,
+    description          text,
+    fingerprint          text not null,
+    version              integer not null default 1,
+    -- what `create` left behind, to notice when somebody else changed it
+    relation_oid         oid,
+    relation_fingerprint text,
+    system_identifier    bigint,
+    -- the statements of a merge, so that the SQL interface can run it without a remat process
+    program              jsonb,
+    pause                jsonb,
+    retired_at           timestamptz,
+    created_at           timestamptz not null default clock_timestamp(),
+    updated_at           timestamptz not null default clock_timestamp(),
+    unique (schema_name, view_name),
+    check ((relation_oid is null) = (relation_fingerprint is null))
+);
+
+create table remat.view_versions (
+    view_id     bigint not null references remat.views on delete cascade,
+    version     integer not null,
+    definition  jsonb not null,
+    fingerprint text not null,
+    changed_at  timestamptz not null default clock_timestamp(),
+    changed_by  text not null default session_user,
+    primary key (view_id, version)
+);
+
+create table remat.runs (
+    id             bigint generated always as identity primary key,
+    view_id        bigint references remat.views,
+    operation      text not null check (operation in ('create', 'refresh', 'delete', 'sql')),
+    status         text not null check (status in ('pending', 'running', 'success', 'failed', 'skipped', 'cancelled', 'unknown')),
+    strategy       text,
+    reason         text,
+    trigger        text not null default 'manual' check (trigger in ('schedule', 'lag', 'manual', 'api', 'sql', 'upstream')),
+    queue          text not null default 'default',
+    backend        text not null default 'inline',
+    worker         text,
+    attempt        integer not null default 1 check (attempt > 0),
+    fence          bigint not null default 1,
+    heartbeat_at   timestamptz,
+    pid            integer,
+    backend_start  timestamptz,
+    queued_at      timestamptz not null default clock_timestamp(),
+    started_at     timestamptz,
+    data_as_of     timestamptz,
+    finished_at    timestamptz,
+    lock_wait_ms   bigint check (lock_wait_ms >= 0),
+    duration_ms    bigint check (duration_ms >= 0),
+    rows_before    bigint,
+    rows_after     bigint,
+    rows_inserted  bigint,
+    rows_updated   bigint,
+    rows_deleted   bigint,
+    bytes          bigint,
+    error_message  text,
+    error_sqlstate text,
+    error_detail   text,
+    error_hint     text,
+    meta           jsonb not null default '{}',
+    constraint view_or_sql check ((view_id is null) = (operation = 'sql')),
+    constraint pending_has_not_started check (status <> 'pending' or (started_at is null and finished_at is null)),
+    constraint running_has_started check (status not in ('running', 'unknown') or (started_at is not null and finished_at is null)),
+    constraint success_is_whole check (status <> 'success' or (started_at is not null and finished_at is not null
+                                       and duration_ms is not null and error_message is null)),
+    constraint failed_says_why check (status <> 'failed' or (finished_at is not null and error_message is not null)),
+    constraint skipped_says_why check (status <> 'skipped' or (finished_at is not null and reason is not null)),
+    constraint cancelled_has_ended check (status <> 'cancelled' or finished_at is not null),
+    constraint refreshed_says_as_of_when check (status <> 'success' or operation <> 'refresh' or data_as_of is not null)
+) with (fillfactor = 90);
+
+-- the last runs of a view
+create index runs_of_view on remat.runs (view_id, id desc);
+-- how fresh a view is: its last successful run that filled it
+create index runs_that_filled on remat.runs (view_id, data_as_of desc) where status = 'success' and data_as_of is not null;
+-- what has not ended yet: few rows, looked at often
+create index runs_not_ended on remat.runs (status, queued_at) where status in ('pending', 'running', 'unknown');
+
+create table remat.scheduled_jobs (
+    name       text primary key check (name <> ''),
+    schedule   text not null,
+    zone       text not null default 'UTC',
+    view_id    bigint references remat.views on delete cascade,
+    tag        text,
+    sql        text,
+    enabled    boolean not null default true,
+    last_fire  timestamptz,
+    next_fire  timestamptz,
+    created_at timestamptz not null default clock_timestamp(),
+    updated_at timestamptz not null default clock_timestamp(),
+    constraint one_thing_to_do check (num_nonnulls(view_id, tag, sql) = 1)
+);
+
+create table remat.events (
+    id          bigint generated always as identity primary key,
+    at          timestamptz not null default clock_timestamp(),
+    actor       text not null default session_user,
+    source      text not null,
+    action      text not null,
+    view_id     bigint references remat.views on delete set null,
+    run_id      bigint,
+    before      jsonb,
+    after       jsonb
+);
+create index events_of_view on remat.events (view_id, id desc);

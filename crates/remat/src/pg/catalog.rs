@@ -1,0 +1,116 @@
+//! What the server's catalog says about a relation.
+//!
+//! Law: reads only. Text that the server prints (queries, types) is read with an empty search path, so that it names
+//! every object in full and compares equal whoever asks.
+
+use serde::Serialize;
+use tokio_postgres::{Row, types::Type};
+
+use super::{Param, Session};
+use crate::{
+    failure::Failure,
+    name::{Identifier, RelationName, hash},
+    view::RelationKind,
+};
+
+/// A relation as the catalog has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relation {
+    /// Its object id.
+    pub oid: u32,
+    /// Where it stands now.
+    pub name: RelationName,
+    /// A materialized view or a table; none for anything else.
+    pub kind: Option<RelationKind>,
+    /// False after `with no data`.
+    pub populated: bool,
+    /// The role that owns it.
+    pub owner: Identifier,
+    /// True when this session's role may act as the owner.
+    pub owned: bool,
+    /// The server's estimate; negative when it has none.
+    pub estimated_rows: f64,
+    /// Bytes with indexes and TOAST.
+    pub bytes: i64,
+    /// Its columns in order.
+    pub columns: Vec<Column>,
+    /// Its query as the server prints it; none for a table.
+    pub query: Option<String>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Identifier,
+    /// Its type as the server prints it.
+    pub data_type: String,
+}
+
+impl Relation {
+    /// Changes when the relation's query or columns change, and not when its data does.
+    pub fn fingerprint(&self) -> String {
+        let columns: Vec<_> =
+            self.columns.iter().map(|c| format!("{} {}", c.name.to_sql(), c.data_type)).collect();
+        hash(&format!("{}\n{}", columns.join(","), self.query.as_deref().unwrap_or_default()))
+    }
+}
+
+const STATE: &str = include_str!("relation_state.sql");
+
+/// The relation under a name.
+pub async fn relation_named(session: &Session, name: &RelationName) -> Result<Option<Relation>, Failure> {
+    let sql = format!("{STATE}\nwhere n.nspname = $1 and c.relname = $2");
+    let (schema, name) = (name.schema.as_str(), name.name.as_str());
+    read(session, &sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await
+}
+
+/// The relation with an object id.
+pub async fn relation_by_oid(session: &Session, oid: u32) -> Result<Option<Relation>, Failure> {
+    read(session, &format!("{STATE}\nwhere c.oid = $1"), &[(&oid, Type::OID)]).await
+}
+
+/// Gives the session an empty search path for this transaction, as this module's law demands.
+pub async fn print_full_names(session: &Session) -> Result<(), Failure> {
+    session.batch("set local search_path = ''").await
+}
+
+/// The server's version, as 150004 for 15.4.
+pub async fn server_version(session: &Session) -> Result<i32, Failure> {
+    let row = session.query_one("select current_setting('server_version_num')::int4", &[]).await?;
+    Ok(row.get(0))
+}
+
+async fn read(session: &Session, sql: &str, params: &[Param<'_>]) -> Result<Option<Relation>, Failure> {
+    session.query_opt(sql, params).await?.as_ref().map(from_row).transpose()
+}
+
+fn from_row(row: &Row) -> Result<Relation, Failure> {
+    let names: Vec<String> = row.get(9);
+    let types: Vec<String> = row.get(10);
+    let columns = names
+        .into_iter()
+        .zip(types)
+        .map(|(name, data_type)| Ok(Column { name: identifier(name)?, data_type }));
+    Ok(Relation {
+        oid: row.get(0),
+        name: RelationName { schema: identifier(row.get(1))?, name: identifier(row.get(2))? },
+        kind: match row.get(3) {
+            "m" => Some(RelationKind::Matview),
+            "r" => Some(RelationKind::Table),
+            _ => None,
+        },
+        populated: row.get(4),
+        owner: identifier(row.get(5))?,
+        owned: row.get(6),
+        estimated_rows: row.get(7),
+        bytes: row.get(8),
+        columns: columns.collect::<Result<_, Failure>>()?,
+        query: row.get(11),
+    })
+}
+
+/// A name that the catalog itself gave.
+pub(crate) fn identifier(name: String) -> Result<Identifier, Failure> {
+    Identifier::new(name).map_err(|error| Failure::new(crate::failure::FailureKind::Other, error.to_string()))
+}

@@ -1,0 +1,139 @@
+//! One connection to the server, with its notices and the means to cancel what it does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{StreamExt, stream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{
+    AsyncMessage, Client, Connection, Row,
+    types::{ToSql, Type},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    error::{Complaint, Error},
+    failure::{Failure, FailureKind},
+};
+
+/// A parameter with its type; stating the type saves a round trip and keeps poolers usable.
+pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// One connection to the server.
+pub struct Session {
+    client: Client,
+    tls: MakeRustlsConnect,
+    notices: Arc<Mutex<Vec<String>>>,
+}
+
+impl Session {
+    pub(super) fn start<S, T>(
+        client: Client,
+        mut connection: Connection<S, T>,
+        tls: MakeRustlsConnect,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&notices);
+        tokio::spawn(async move {
+            let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notice(notice) = message {
+                    let line = format!("{}: {}", notice.severity().to_lowercase(), notice.message());
+                    heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            }
+        });
+        Self { client, tls, notices }
+    }
+
+    /// Runs statements that remat composed itself, in one round trip.
+    pub async fn batch(&self, sql: &str) -> Result<(), Failure> {
+        tracing::debug!(sql, "batch");
+        self.client.batch_execute(sql).await.map_err(|error| failure(&error))
+    }
+
+    /// Runs exactly one statement and gives the number of rows it touched.
+    pub async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+        tracing::debug!(sql, "execute");
+        self.client.execute_typed(sql, params).await.map_err(|error| failure(&error))
+    }
+
+    /// Runs exactly one statement and gives its rows.
+    pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        tracing::debug!(sql, "query");
+        self.client.query_typed(sql, params).await.map_err(|error| failure(&error))
+    }
+
+    /// Runs exactly one statement that gives one row.
+    pub async fn query_one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Failure> {
+        let rows = self.query(sql, params).await?;
+        rows.into_iter().next().ok_or_else(|| Failure::new(FailureKind::Other, "the statement gave no row"))
+    }
+
+    /// Runs exactly one statement that gives one row or none.
+    pub async fn query_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Failure> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Lets the server parse and analyse one statement without running it.
+    pub async fn describe(&self, sql: &str) -> Result<Vec<(String, Type)>, Failure> {
+        let statement = self.client.prepare(sql).await.map_err(|error| failure(&error))?;
+        Ok(statement
+            .columns()
+            .iter()
+            .map(|column| (column.name().to_owned(), column.type_().clone()))
+            .collect())
+    }
+
+    /// What the server said beside its answers since the last call.
+    pub fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// True when the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// A handle that cancels what this session is doing, usable from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
+    }
+}
+
+/// Cancels the statement of a session at the server.
+#[derive(Clone)]
+pub struct Canceller {
+    token: tokio_postgres::CancelToken,
+    tls: MakeRustlsConnect,
+}
+
+impl Canceller {
+    /// Asks the server to cancel. Whether it did shows in the session's own answer.
+    pub async fn cancel(&self) -> Result<(), Error> {
+        self.token.cancel_query(self.tls.clone()).await.map_err(|error| failure(&error).into())
+    }
+}
+
+fn failure(error: &tokio_postgres::Error) -> Failure {
+    let Some(db) = error.as_db_error() else {
+        return connection_failure(error);
+    };
+    Failure::from_server(Complaint {
+        primary: db.message().to_owned(),
+        sqlstate: Some(db.code().code().to_owned()),
+        detail: db.detail().map(str::to_owned),
+        hint: db.hint().map(str::to_owned),
+    })
+}
+
+fn connection_failure(error: &tokio_postgres::Error) -> Failure {
+    let is_io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    if error.is_closed() || is_io {
+        return Failure::new(FailureKind::ConnectionLost, "the connection to the server was lost");
+    }
+    Failure::new(FailureKind::Other, error.to_string())
+}

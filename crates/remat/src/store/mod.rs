@@ -1,0 +1,9 @@
+//! remat's own tables: the only place with SQL over schema `remat`.
+//!
+//! Law: statements are static text; values travel as parameters. A change of a run's state carries its fence in the
+//! WHERE clause, so that a worker which lost the run changes nothing.
+
+pub mod events;
+pub mod jobs;
+pub mod runs;
+pub mod views;

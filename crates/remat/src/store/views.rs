@@ -1,0 +1,155 @@
+//! `remat.views` and its versions.
+
+use serde_json::Value;
+use tokio_postgres::{Row, types::Type};
+
+use crate::{
+    error::{Error, ErrorKind},
+    failure::Failure,
+    name::{Identifier, RelationName},
+    pg::{Session, catalog::Relation},
+    view::{Definition, MadeRelation, Pause, View},
+};
+
+const COLUMNS: &str = "id, schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
+    target_lag_s, row_count, settings, tags, owner_role, description, version, relation_oid, relation_fingerprint,
+    case when pause is null or (pause->>'until')::timestamptz <= clock_timestamp() then null else pause end";
+
+/// Every view that is not retired, by name.
+pub async fn all(session: &Session) -> Result<Vec<View>, Error> {
+    let sql =
+        format!("select {COLUMNS} from remat.views where retired_at is null order by schema_name, view_name");
+    session.query(&sql, &[]).await?.iter().map(from_row).collect()
+}
+
+/// The view of a name, retired ones left out.
+pub async fn find(session: &Session, name: &RelationName) -> Result<Option<View>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from remat.views where schema_name = $1 and view_name = $2 and retired_at is null"
+    );
+    let (schema, name) = (name.schema.as_str(), name.name.as_str());
+    let row = session.query_opt(&sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The view of a name, or an error that says how to define it.
+pub async fn get(session: &Session, name: &RelationName) -> Result<View, Error> {
+    find(session, name).await?.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("view \"{name}\" is not defined"))
+            .with_hint("`remat status` lists the views; `remat apply` defines those of a project folder.")
+    })
+}
+
+/// Writes a definition: inserts it, revives a retired one, or makes a new version of the one that is there.
+/// A definition that did not change keeps its version.
+pub async fn save(session: &Session, definition: &Definition) -> Result<View, Error> {
+    let d = definition;
+    let keys: Vec<&str> = d.key.iter().map(Identifier::as_str).collect();
+    let (indexes, settings) = (to_json(&d.indexes), to_json(&d.settings));
+    let (strategy, row_count) = (d.strategy.as_str(), d.row_count.as_str());
+    let (schema, name) = (d.name.schema.as_str(), d.name.name.as_str());
+    let owner = d.owner.as_ref().map(Identifier::as_str);
+    let (fingerprint, whole) = (d.fingerprint(), to_json(d));
+    let params = [
+        (&schema as _, Type::TEXT),
+        (&name as _, Type::TEXT),
+        (&d.query as _, Type::TEXT),
+        (&strategy as _, Type::TEXT),
+        (&keys as _, Type::TEXT_ARRAY),
+        (&indexes as _, Type::JSONB),
+        (&d.schedule as _, Type::TEXT),
+        (&d.schedule_zone as _, Type::TEXT),
+        (&d.target_lag_s as _, Type::INT8),
+        (&row_count as _, Type::TEXT),
+        (&settings as _, Type::JSONB),
+        (&d.tags as _, Type::TEXT_ARRAY),
+        (&owner as _, Type::TEXT),
+        (&d.description as _, Type::TEXT),
+        (&fingerprint as _, Type::TEXT),
+        (&whole as _, Type::JSONB),
+    ];
+    session.execute(include_str!("save_view.sql"), &params).await?;
+    get(session, &d.name).await
+}
+
+/// Notes what stands in the database after a create, or that nothing does.
+pub async fn set_relation(
+    session: &Session,
+    view_id: i64,
+    relation: Option<&Relation>,
+) -> Result<(), Failure> {
+    let sql = "update remat.views set relation_oid = $2, relation_fingerprint = $3,
+                      system_identifier = (select system_identifier from pg_catalog.pg_control_system())
+               where id = $1";
+    let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(Relation::fingerprint));
+    let params = [(&view_id as _, Type::INT8), (&oid as _, Type::OID), (&fingerprint as _, Type::TEXT)];
+    session.execute(sql, &params).await.map(drop)
+}
+
+/// Keeps the statements of a view's merge for the SQL interface.
+pub async fn set_program(session: &Session, view_id: i64, program: Option<&Value>) -> Result<(), Failure> {
+    let sql = "update remat.views set program = $2 where id = $1";
+    session.execute(sql, &[(&view_id, Type::INT8), (&program, Type::JSONB)]).await.map(drop)
+}
+
+/// Gives the view another name; its runs and versions stay with it.
+pub async fn rename(session: &Session, view_id: i64, to: &RelationName) -> Result<(), Failure> {
+    let sql = "update remat.views set schema_name = $2, view_name = $3, updated_at = clock_timestamp() where id = $1";
+    let (schema, name) = (to.schema.as_str(), to.name.as_str());
+    let params = [(&view_id as _, Type::INT8), (&schema as _, Type::TEXT), (&name as _, Type::TEXT)];
+    session.execute(sql, &params).await.map(drop)
+}
+
+/// Takes the view out of every list; its runs stay.
+pub async fn retire(session: &Session, view_id: i64) -> Result<(), Failure> {
+    let sql =
+        "update remat.views set retired_at = clock_timestamp(), updated_at = clock_timestamp() where id = $1";
+    session.execute(sql, &[(&view_id, Type::INT8)]).await.map(drop)
+}
+
+/// Pauses a view, or lets it go on.
+pub async fn set_pause(session: &Session, view_id: i64, pause: Option<&Pause>) -> Result<(), Failure> {
+    let sql = "update remat.views set pause = $2, updated_at = clock_timestamp() where id = $1";
+    let pause = pause.map(to_json);
+    session.execute(sql, &[(&view_id, Type::INT8), (&pause, Type::JSONB)]).await.map(drop)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("definitions serialize")
+}
+
+fn from_row(row: &Row) -> Result<View, Error> {
+    let keys: Vec<String> = row.get(5);
+    let oid: Option<u32> = row.get(16);
+    let fingerprint: Option<String> = row.get(17);
+    let definition = Definition {
+        strategy: row.get::<_, &str>(4).parse()?,
+        key: keys.into_iter().map(Identifier::new).collect::<Result<_, _>>()?,
+        indexes: from_json(row.get(6))?,
+        schedule: row.get(7),
+        schedule_zone: row.get(8),
+        target_lag_s: row.get(9),
+        row_count: row.get::<_, &str>(10).parse()?,
+        settings: from_json(row.get(11))?,
+        tags: row.get(12),
+        owner: row.get::<_, Option<String>>(13).map(Identifier::new).transpose()?,
+        description: row.get(14),
+        ..Definition::new(
+            RelationName::new(row.get::<_, String>(1), row.get::<_, String>(2))?,
+            row.get::<_, String>(3),
+        )
+    };
+    Ok(View {
+        id: row.get(0),
+        definition,
+        version: row.get(15),
+        relation: oid.zip(fingerprint).map(|(oid, fingerprint)| MadeRelation { oid, fingerprint }),
+        pause: row.get::<_, Option<Value>>(18).map(from_json).transpose()?,
+    })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| {
+        Error::new(ErrorKind::Schema, format!("a row of remat.views cannot be read: {error}"))
+    })
+}
