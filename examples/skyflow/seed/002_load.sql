@@ -6,7 +6,8 @@
 --
 -- A row that is there already is left alone, so a load that was stopped can be repeated.
 
--- Makes users 1 to n with what the cleanup jobs look after; part of that is past its time already. Returns the users made.
+-- Makes users 1 to n, each with a session, a cached profile and a rate limit, part of which the cleanup jobs find past
+-- their time. Returns the users made.
 create or replace function public.skyflow_seed_users(n integer)
 returns bigint
 language sql volatile as $$
@@ -20,8 +21,9 @@ language sql volatile as $$
             now() - interval '120 days' - interval '360 days' * public.skyflow_unit(user_no, 53)
         from generate_series(1, n::bigint) as user_no
         cross join lateral (
-            select (array['Heron', 'Wren', 'Otter', 'Lynx', 'Finch', 'Marten', 'Plover', 'Hare'])
-                [1 + floor(public.skyflow_unit(user_no, 51) * 8)::int] as name
+            select public.skyflow_word(
+                array['Heron', 'Wren', 'Otter', 'Lynx', 'Finch', 'Marten', 'Plover', 'Hare'],
+                public.skyflow_unit(user_no, 51)) as name
         ) as animal
         on conflict do nothing
         returning id, did, handle, hashtextextended(did, 0) as n
@@ -30,13 +32,17 @@ language sql volatile as $$
         insert into public.sessions (id, user_id, created_at, expires_at)
         select md5('session:' || id::text)::uuid, id, opened_at, opened_at + interval '14 days'
         from made
-        cross join lateral (select now() - interval '20 days' * public.skyflow_unit(made.n, 54) as opened_at) as session
+        cross join lateral (
+            select now() - interval '20 days' * public.skyflow_unit(made.n, 54) as opened_at
+        ) as session
     ),
     profiles as (
         insert into public.profile_cache (did, profile, fetched_at, expires_at)
         select did, jsonb_build_object('handle', handle), fetched_at, fetched_at + interval '6 hours'
         from made
-        cross join lateral (select now() - interval '9 hours' * public.skyflow_unit(made.n, 55) as fetched_at) as fetched
+        cross join lateral (
+            select now() - interval '9 hours' * public.skyflow_unit(made.n, 55) as fetched_at
+        ) as fetched
         on conflict do nothing
     ),
     limits as (
@@ -71,7 +77,10 @@ language sql stable as $$
         md5('analysis:' || n::text)::uuid,
         public.skyflow_user_id(user_no),
         public.skyflow_did(target_no),
-        case when has_flow or not (has_clout or has_kudos or has_pulse) then public.skyflow_flow_doc(n, standing) end,
+        -- An analysis that drew no document at all gets this one.
+        case
+            when has_flow or not (has_clout or has_kudos or has_pulse) then public.skyflow_flow_doc(n, standing)
+        end,
         case when has_clout then public.skyflow_clout_doc(n, standing) end,
         case when has_kudos then public.skyflow_kudos_doc(n, standing) end,
         case when has_pulse then public.skyflow_pulse_doc(n, standing) end
@@ -95,9 +104,11 @@ language sql stable as $$
     ) as row
 $$;
 
--- Adds the analyses numbered from_row to to_row and the points that they earn. `total` rows fill `span` before now(),
--- more densely towards its end, oldest first as an app would have written them. Returns the analyses added.
-create or replace function public.skyflow_add_analyses(from_row bigint, to_row bigint, total bigint, span interval)
+-- Adds the analyses numbered from_row to to_row and the points that they earn. `total` rows fill the span before
+-- now(), more densely towards its end, oldest first as an app would have written them. Returns the analyses added.
+create or replace function public.skyflow_add_analyses(
+    from_row bigint, to_row bigint, total bigint, span interval
+)
 returns bigint
 language sql volatile as $$
     with added as (
@@ -123,8 +134,8 @@ language sql volatile as $$
     select count(*) from added
 $$;
 
--- Loads one slice. 20 analyses per user fill 120 days, about 40% of them in the last 30; rows past that number start over
--- at the oldest day. Returns the analyses added.
+-- Loads one slice. 20 analyses per user fill 120 days, about 40% of them in the last 30; rows past that number
+-- start over at the oldest day. Returns the analyses added.
 create or replace function public.skyflow_seed_analyses(from_row bigint, to_row bigint)
 returns bigint
 language plpgsql as $$

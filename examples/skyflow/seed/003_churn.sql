@@ -1,9 +1,10 @@
--- Changes rows as a live app does. Each call is one batch with a number of its own, from which all that it does follows.
+-- Changes rows as a live app does. Each call is a batch with a number of its own, and all its draws follow from that.
 
 create sequence if not exists public.skyflow_churn_batch start 1000000 minvalue 1000000;
 
--- Makes about n changes: 60% new analyses, 25% made again, 10% points for something else, 5% deleted. Fewer when two draws
--- hit one row, or when another writer holds it. Returns what was done.
+-- Makes about n changes: 60% new analyses, 25% made again, 10% points for something else, 5% deleted. Fewer when two
+-- draws hit one row, or when another writer holds it. Returns what was done; points that an analysis earned are not
+-- counted.
 create or replace function public.skyflow_churn(n integer)
 returns table (analyses_added bigint, analyses_updated bigint, analyses_deleted bigint, points_added bigint)
 language plpgsql as $$
@@ -87,10 +88,11 @@ language sql volatile as $$
     with made as (
         insert into public.points_events (user_id, kind, points)
         select
-            public.skyflow_user_id(public.skyflow_popular(public.skyflow_unit(k, 62), (select count(*) from public.users))),
+            public.skyflow_user_id(public.skyflow_popular(public.skyflow_unit(k, 62), users)),
             case when public.skyflow_unit(k, 63) < 0.9 then 'streak' else 'correction' end,
             case when public.skyflow_unit(k, 63) < 0.9 then 3 else -5 end
         from generate_series(base + 1, base + changes) as k
+        cross join (select count(*) as users from public.users) as total
         returning 1
     )
     select count(*) from made

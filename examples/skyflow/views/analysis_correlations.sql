@@ -3,7 +3,7 @@ strategy    = "auto"
 key         = ["metric_a", "metric_b"]
 tags        = ["audience", "premium"]
 row_count   = "exact"
-description = "Pearson correlation of each pair of scores over the last 30 days, where an analysis has both. Rounded to 6 places."
+description = "Pearson correlation of each pair of scores over the last 30 days, rounded to 6 places."
 */
 with scores as (
     select

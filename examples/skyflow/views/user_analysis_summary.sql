@@ -3,7 +3,7 @@ strategy    = "merge"
 key         = ["user_id"]
 tags        = ["audience"]
 row_count   = "exact"
-description = "One row per user who ever made an analysis, for the user's own dashboard. All time, so it grows with the app."
+description = "One row per user who ever made an analysis, over all time: the user's own dashboard."
 */
 select
     user_id,
