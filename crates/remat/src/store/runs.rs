@@ -145,12 +145,6 @@ pub async fn resolve_lost(session: &Session) -> Result<Vec<i64>, Failure> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The run that holds a view right now.
-pub async fn live_run_of(session: &Session, view_id: i64) -> Result<Option<i64>, Failure> {
-    let sql = "select max(id) from remat.runs where view_id = $1 and status in ('running', 'unknown')";
-    Ok(session.query_one(sql, &[(&view_id, Type::INT8)]).await?.get(0))
-}
-
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -245,4 +239,18 @@ fn from_row(row: &Row) -> Result<Run, Error> {
 
 fn host_name() -> String {
     std::env::var("HOSTNAME").or_else(|_| std::env::var("HOST")).unwrap_or_else(|_| "localhost".into())
+}
+
+/// Another run of the view that is at work.
+pub async fn other_live_run(session: &Session, view_id: i64, run_id: i64) -> Result<Option<i64>, Failure> {
+    let sql =
+        "select max(id) from remat.runs where view_id = $1 and id <> $2 and status in ('running', 'unknown')";
+    Ok(session.query_one(sql, &[(&view_id, Type::INT8), (&run_id, Type::INT8)]).await?.get(0))
+}
+
+/// Rows of the view after its last success, where they were counted.
+pub async fn known_rows(session: &Session, view_id: i64) -> Result<Option<i64>, Failure> {
+    let sql = "select rows_after from remat.runs where view_id = $1 and status = 'success' and data_as_of is not null
+               order by data_as_of desc limit 1";
+    Ok(session.query_opt(sql, &[(&view_id, Type::INT8)]).await?.and_then(|row| row.get(0)))
 }

@@ -1,0 +1,255 @@
+//! The face of the library.
+//!
+//! Law: a [`Remat`] is cheap to clone and safe to share. Every method does one thing that the command line, the API and
+//! a program may ask for; none of them prints.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    compare::{self, Benchmark, Verification},
+    error::Error,
+    migrate,
+    name::RelationName,
+    operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
+    pg::{Canceller, Session, Target},
+    run::{Run, Trigger},
+    status::{self, ViewStatus},
+    store::{
+        events::{self, Event},
+        jobs::{self, ScheduledJob},
+        runs::{self, Filter},
+        views,
+    },
+    view::{Definition, Pause, View},
+};
+
+/// How many idle sessions are kept for the next operation.
+const IDLE_SESSIONS: usize = 4;
+
+/// remat on one database.
+#[derive(Clone)]
+pub struct Remat {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: Target,
+    idle: Mutex<Vec<Session>>,
+    working: Mutex<HashMap<u64, Canceller>>,
+    tickets: AtomicU64,
+    source: &'static str,
+}
+
+/// Keeps a session in the list of those that [`Remat::cancel_all`] reaches.
+pub(crate) struct Cancellable {
+    shared: Arc<Shared>,
+    ticket: u64,
+}
+
+impl Drop for Cancellable {
+    fn drop(&mut self) {
+        lock(&self.shared.working).remove(&self.ticket);
+    }
+}
+
+impl Remat {
+    /// Connects. The tables of remat need not exist yet; see [`Remat::migrate`] and [`Remat::check_schema`].
+    pub async fn connect(target: Target) -> Result<Self, Error> {
+        Self::connect_as(target, "library").await
+    }
+
+    /// Like [`Remat::connect`], and says who asks: the audit keeps it.
+    pub async fn connect_as(target: Target, source: &'static str) -> Result<Self, Error> {
+        let first = target.connect().await?;
+        let shared = Shared {
+            target,
+            idle: Mutex::new(vec![first]),
+            working: Mutex::default(),
+            tickets: AtomicU64::default(),
+            source,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The database, without its password.
+    pub fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    /// An idle session, or a new one.
+    pub async fn session(&self) -> Result<Session, Error> {
+        let idle = lock(&self.shared.idle).pop().filter(|session| !session.is_closed());
+        match idle {
+            Some(session) => Ok(session),
+            None => self.shared.target.connect().await,
+        }
+    }
+
+    /// Keeps a session for the next caller. It must be outside any transaction.
+    pub fn give_back(&self, session: Session) {
+        let mut idle = lock(&self.shared.idle);
+        if idle.len() < IDLE_SESSIONS && !session.is_closed() {
+            idle.push(session);
+        }
+    }
+
+    pub(crate) fn cancellable(&self, session: &Session) -> Cancellable {
+        let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shared.working).insert(ticket, session.canceller());
+        Cancellable { shared: Arc::clone(&self.shared), ticket }
+    }
+
+    /// Cancels what this process is doing at the server. The runs end as `cancelled`.
+    pub async fn cancel_all(&self) {
+        let working: Vec<_> = lock(&self.shared.working).values().cloned().collect();
+        for canceller in working {
+            if let Err(error) = canceller.cancel().await {
+                tracing::warn!(%error, "a cancel request did not reach the server");
+            }
+        }
+    }
+
+    /// Makes or updates remat's own tables; gives the names of the migrations that it applied.
+    pub async fn migrate(&self) -> Result<Vec<String>, Error> {
+        self.with_session(async |session| migrate::migrate(session).await).await
+    }
+
+    /// The SQL that [`Remat::migrate`] would run.
+    pub async fn migration_sql(&self) -> Result<String, Error> {
+        self.with_session(async |session| migrate::pending_sql(session).await).await
+    }
+
+    /// Refuses tables that are missing, too old or too new, and ends runs whose session was lost.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        self.with_session(async |session| {
+            migrate::check(session).await?;
+            runs::resolve_lost(session).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps a definition. Nothing is created yet; see [`Remat::create`].
+    pub async fn define(&self, definition: &Definition) -> Result<View, Error> {
+        crate::view::validate(definition)?;
+        self.with_session(async |session| views::save(session, definition).await).await
+    }
+
+    /// Every view by name.
+    pub async fn views(&self) -> Result<Vec<View>, Error> {
+        self.with_session(async |session| views::all(session).await).await
+    }
+
+    /// One view.
+    pub async fn view(&self, name: &RelationName) -> Result<View, Error> {
+        self.with_session(async |session| views::get(session, name).await).await
+    }
+
+    /// Makes the relation of a view. The run tells how it went.
+    pub async fn create(&self, view: &View, options: CreateOptions) -> Result<Run, Error> {
+        operation::create::create(self, view, options, Trigger::Manual).await
+    }
+
+    /// Brings a view up to date. The run tells how it went.
+    pub async fn refresh(&self, view: &View, options: RefreshOptions) -> Result<Run, Error> {
+        operation::refresh::refresh(self, view, options, Trigger::Manual).await
+    }
+
+    /// Drops the relation of a view; its definition and runs stay. The run tells how it went.
+    pub async fn delete(&self, view: &View, options: DeleteOptions) -> Result<Run, Error> {
+        operation::delete::delete(self, view, options, Trigger::Manual).await
+    }
+
+    /// Takes a view out of every list, after its relation was deleted. Its runs stay.
+    pub async fn retire(&self, view: &View) -> Result<(), Error> {
+        self.with_session(async |session| {
+            views::retire(session, view.id).await?;
+            self.note(session, "retire", view, None, None).await
+        })
+        .await
+    }
+
+    /// How fresh every view is.
+    pub async fn status(&self) -> Result<Vec<ViewStatus>, Error> {
+        self.with_session(async |session| status::read(session).await).await
+    }
+
+    /// Runs, the newest first.
+    pub async fn runs(&self, filter: &Filter) -> Result<Vec<Run>, Error> {
+        self.with_session(async |session| runs::list(session, filter).await).await
+    }
+
+    /// One run.
+    pub async fn run(&self, id: i64) -> Result<Run, Error> {
+        self.with_session(async |session| runs::get(session, id).await).await
+    }
+
+    /// Compares a view's contents with its query, both ways, in one snapshot.
+    pub async fn verify(&self, view: &View) -> Result<Verification, Error> {
+        self.with_session(async |session| compare::verify(session, view).await).await
+    }
+
+    /// Times the query against reading the view, and checks that both give the same rows.
+    pub async fn bench(&self, view: &View, repeats: usize) -> Result<Benchmark, Error> {
+        self.with_session(async |session| compare::bench(session, view, repeats).await).await
+    }
+
+    /// Stops refreshing a view until it is resumed or the pause ends by itself.
+    pub async fn pause(&self, view: &View, pause: &Pause) -> Result<(), Error> {
+        self.with_session(async |session| {
+            views::set_pause(session, view.id, Some(pause)).await?;
+            self.note(session, "pause", view, None, serde_json::to_value(pause).ok()).await
+        })
+        .await
+    }
+
+    /// Ends a pause.
+    pub async fn resume(&self, view: &View) -> Result<(), Error> {
+        self.with_session(async |session| {
+            views::set_pause(session, view.id, None).await?;
+            self.note(session, "resume", view, serde_json::to_value(&view.pause).ok(), None).await
+        })
+        .await
+    }
+
+    /// Every scheduled job by name.
+    pub async fn jobs(&self) -> Result<Vec<ScheduledJob>, Error> {
+        self.with_session(async |session| jobs::all(session).await).await
+    }
+
+    pub(crate) async fn note(
+        &self,
+        session: &Session,
+        action: &str,
+        view: &View,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Result<(), Error> {
+        let event =
+            Event { source: self.shared.source, action, view_id: Some(view.id), run_id: None, before, after };
+        Ok(events::record(session, &event).await?)
+    }
+
+    /// Lends a session outside any transaction; it is dropped, not given back, when `work` fails.
+    pub(crate) async fn with_session<T, W>(&self, work: W) -> Result<T, Error>
+    where
+        W: AsyncFnOnce(&Session) -> Result<T, Error>,
+    {
+        let session = self.session().await?;
+        let result = work(&session).await;
+        if result.is_ok() {
+            self.give_back(session);
+        }
+        result
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

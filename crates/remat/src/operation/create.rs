@@ -1,0 +1,138 @@
+//! Create: makes the relation that a definition describes, with its key and indexes.
+//!
+//! With `force`, an existing relation stays in use until the new one is whole, and what it carried goes over.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::attempt::{Done, Frame, attempt, with_notes};
+use crate::{
+    Remat,
+    error::Error,
+    failure::{Failure, FailureKind},
+    name::Identifier,
+    pg::{
+        Session,
+        catalog::{self, Relation},
+    },
+    replace::{self, NewRelation, Replaced, Source},
+    run::{Operation, Run, Trigger},
+    store::{
+        runs::{Ending, Rows},
+        views,
+    },
+    strategy::{Phases, merge},
+    view::{Definition, RelationKind, View},
+};
+
+/// What a caller may say about one create.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CreateOptions {
+    /// Build the relation anew although one stands there, and let it take the name.
+    pub force: bool,
+    /// Leave it empty; readers of a materialized view get an error until its first refresh.
+    pub no_data: bool,
+    /// An existing relation that matches is no failure.
+    pub if_not_exists: bool,
+}
+
+pub(crate) async fn create(
+    remat: &Remat,
+    view: &View,
+    options: CreateOptions,
+    trigger: Trigger,
+) -> Result<Run, Error> {
+    attempt(remat, view, (Operation::Create, trigger), async |frame: &Frame<'_>| {
+        let existing = catalog::relation_named(frame.session, &view.definition.name).await?;
+        match existing {
+            Some(_) if options.if_not_exists && !options.force => Ok(Done::Skipped("already_exists".into())),
+            Some(relation) if !options.force => Err(exists(view, &relation)),
+            existing => build(frame.session, view, existing.as_ref(), options).await,
+        }
+    })
+    .await
+}
+
+async fn build(
+    session: &Session,
+    view: &View,
+    old: Option<&Relation>,
+    options: CreateOptions,
+) -> Result<Done, Failure> {
+    let began = Instant::now();
+    let mut phases = Phases::default();
+    let definition = &view.definition;
+    let data_as_of = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
+    let new = new_relation(definition, !options.no_data);
+    let replaced = replace::replace(session, &definition.settings, old, &new, view.id).await?;
+    phases.add("build", began);
+    let made = record(session, view).await?;
+    let meta = json!({
+        "view": definition.name,
+        "force": options.force,
+        "with_data": !options.no_data,
+        "kind": definition.relation_kind(),
+        "phases_ms": phases.to_json(),
+    });
+    Ok(Done::Success(Box::new(ending(&made, (!options.no_data).then_some(data_as_of), &replaced, meta))))
+}
+
+fn ending(
+    made: &Relation,
+    data_as_of: Option<jiff::Timestamp>,
+    replaced: &Replaced,
+    meta: serde_json::Value,
+) -> Ending {
+    Ending {
+        data_as_of,
+        lock_wait_ms: i64::try_from(replaced.lock_wait.as_millis()).unwrap_or(i64::MAX),
+        rows: Rows { after: replaced.rows, ..Rows::default() },
+        bytes: Some(made.bytes),
+        meta: with_notes(meta, &replaced.notes),
+        ..Ending::default()
+    }
+}
+
+/// What a definition asks for.
+pub(crate) fn new_relation(definition: &Definition, with_data: bool) -> NewRelation {
+    NewRelation {
+        name: definition.name.clone(),
+        kind: definition.relation_kind(),
+        source: Source::Query(definition.query.clone()),
+        owner: definition.owner.clone(),
+        key: definition.key.clone(),
+        indexes: definition.indexes.clone(),
+        with_data,
+    }
+}
+
+/// Notes what was made, and the statements that merge it.
+pub(crate) async fn record(session: &Session, view: &View) -> Result<Relation, Failure> {
+    let name = &view.definition.name;
+    catalog::print_full_names(session).await?;
+    let made = catalog::relation_named(session, name).await?;
+    let made = made.ok_or_else(|| {
+        Failure::new(FailureKind::Other, format!("\"{name}\" was made but cannot be found"))
+    })?;
+    views::set_relation(session, view.id, Some(&made)).await?;
+    let program = (made.kind == Some(RelationKind::Table)).then(|| {
+        let columns: Vec<Identifier> = made.columns.iter().map(|column| column.name.clone()).collect();
+        json!(merge::program(view.id, name, &columns, &view.definition.key))
+    });
+    views::set_program(session, view.id, program.as_ref()).await?;
+    Ok(made)
+}
+
+fn exists(view: &View, relation: &Relation) -> Failure {
+    let name = &view.definition.name;
+    let mut failure = Failure::new(FailureKind::Other, format!("relation \"{name}\" already exists"));
+    failure.complaint.sqlstate = Some("42P07".into());
+    let ours = view.relation.as_ref().is_some_and(|made| made.oid == relation.oid);
+    if !ours {
+        failure = failure.with_detail("It was not made by remat.");
+    }
+    failure.with_hint(
+        "Pass --force to build it anew beside the old one, which stays readable until the new one is whole.",
+    )
+}

@@ -1,0 +1,95 @@
+//! Delete: drops the relation. The definition and its runs stay.
+
+use serde_json::json;
+
+use super::attempt::{Done, Frame, attempt};
+use crate::{
+    Remat,
+    error::Error,
+    failure::{Failure, FailureKind},
+    pg::{
+        Session,
+        catalog::{self, Relation},
+        lock,
+    },
+    run::{Operation, Run, Trigger},
+    store::{runs::Ending, views},
+    strategy::merge,
+    view::{RelationKind, View},
+};
+
+/// What a caller may say about one delete.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeleteOptions {
+    /// Also drop what depends on the view.
+    pub cascade: bool,
+    /// A view that does not exist is no failure.
+    pub if_exists: bool,
+}
+
+pub(crate) async fn delete(
+    remat: &Remat,
+    view: &View,
+    options: DeleteOptions,
+    trigger: Trigger,
+) -> Result<Run, Error> {
+    attempt(remat, view, (Operation::Delete, trigger), async |frame: &Frame<'_>| {
+        let session = frame.session;
+        match catalog::relation_named(session, &view.definition.name).await? {
+            None if options.if_exists => Ok(Done::Skipped("does_not_exist".into())),
+            None => Err(absent(view)),
+            Some(relation) => drop_relation(session, view, &relation, options).await,
+        }
+    })
+    .await
+}
+
+async fn drop_relation(
+    session: &Session,
+    view: &View,
+    relation: &Relation,
+    options: DeleteOptions,
+) -> Result<Done, Failure> {
+    let name = relation.name.to_sql();
+    let ours = view.relation.as_ref().is_some_and(|made| made.oid == relation.oid);
+    let what = match relation.kind {
+        Some(RelationKind::Matview) if ours => "materialized view",
+        Some(RelationKind::Table) if ours => "table",
+        _ => return Err(not_ours(view)),
+    };
+    let tail = if options.cascade { " cascade" } else { "" };
+    let sql = format!("drop {what} {name}{tail}");
+    session.take_notices();
+    let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &sql).await?;
+    if relation.kind == Some(RelationKind::Table) {
+        session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+    }
+    views::set_relation(session, view.id, None).await?;
+    views::set_program(session, view.id, None).await?;
+    let meta = json!({
+        "view": view.definition.name,
+        "cascade": options.cascade,
+        "if_exists": options.if_exists,
+        "notices": session.take_notices(),
+    });
+    let lock_wait_ms = i64::try_from(lock_wait.as_millis()).unwrap_or(i64::MAX);
+    Ok(Done::Success(Box::new(Ending { lock_wait_ms, meta, ..Ending::default() })))
+}
+
+fn absent(view: &View) -> Failure {
+    let mut failure = Failure::new(
+        FailureKind::UndefinedObject,
+        format!("view \"{}\" does not exist", view.definition.name),
+    );
+    failure.complaint.sqlstate = Some("42P01".into());
+    failure.with_hint("Pass --if-exists where that is no failure.")
+}
+
+fn not_ours(view: &View) -> Failure {
+    Failure::new(
+        FailureKind::Drifted,
+        format!("\"{}\" is not the relation that remat made", view.definition.name),
+    )
+    .with_detail("Somebody put another relation under its name. remat does not drop what it did not make.")
+    .with_hint("Drop it yourself, or run `remat plan` to review the difference.")
+}

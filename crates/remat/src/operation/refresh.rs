@@ -1,0 +1,212 @@
+//! Refresh: brings the contents up to date by the strategy that fits.
+
+use serde_json::json;
+use tokio_postgres::types::Type;
+
+use super::attempt::{Done, Frame, attempt, millis, with_notes};
+use crate::{
+    Remat,
+    error::Error,
+    failure::{Failure, FailureKind},
+    pg::{
+        Session,
+        catalog::{self, Relation},
+    },
+    run::{Operation, RowCount, Run, Status, Trigger},
+    store::{
+        runs::{self, Ending, Rows},
+        views,
+    },
+    strategy::{self, Choice, Facts, Phases, Report, Work, concurrent},
+    view::{RelationKind, Strategy, View},
+};
+
+/// What a caller may say about one refresh.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RefreshOptions {
+    /// Instead of the definition's strategy.
+    pub strategy: Option<Strategy>,
+    /// Instead of the definition's way to count rows.
+    pub row_count: Option<RowCount>,
+    /// Refresh although the view is paused.
+    pub force: bool,
+}
+
+pub(crate) async fn refresh(
+    remat: &Remat,
+    view: &View,
+    options: RefreshOptions,
+    trigger: Trigger,
+) -> Result<Run, Error> {
+    let run = attempt(remat, view, (Operation::Refresh, trigger), async |frame: &Frame<'_>| {
+        if view.pause.is_some() && !options.force {
+            return Ok(Done::Skipped("paused".into()));
+        }
+        perform(frame, view, options).await.map(|ending| Done::Success(Box::new(ending)))
+    })
+    .await?;
+    vacuum_after(remat, view, run).await
+}
+
+async fn perform(frame: &Frame<'_>, view: &View, options: RefreshOptions) -> Result<Ending, Failure> {
+    let session = frame.session;
+    let relation = deployed(session, view).await?;
+    let choice = decide(session, view, &relation, options.strategy).await?;
+    let known_rows = runs::known_rows(session, view.id).await?;
+    let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
+    let mut report = strategy::refresh(&mut work, choice.strategy).await?;
+    let phases = work.phases;
+    if report.replaced {
+        let new = catalog::relation_named(session, &relation.name).await?;
+        views::set_relation(session, view.id, new.as_ref()).await?;
+    }
+    let counted = options.row_count.unwrap_or(view.definition.row_count);
+    report.rows = count(session, &relation, counted, report.rows).await?;
+    ending(session, &relation, choice, &report, &phases, counted).await
+}
+
+async fn ending(
+    session: &Session,
+    relation: &Relation,
+    choice: Choice,
+    report: &Report,
+    phases: &Phases,
+    counted: RowCount,
+) -> Result<Ending, Failure> {
+    let sql = "select pg_catalog.pg_total_relation_size(c.oid) from pg_catalog.pg_class c
+               where c.relname = $2 and c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = $1)";
+    let (schema, name) = (relation.name.schema.as_str(), relation.name.name.as_str());
+    let row = session.query_one(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    let meta = json!({
+        "view": relation.name,
+        "row_count_strategy": counted,
+        "phases_ms": phases.to_json(),
+        "vacuum_wanted": report.wants_vacuum,
+    });
+    Ok(Ending {
+        strategy: Some(choice.strategy.to_string()),
+        reason: Some(choice.reason),
+        data_as_of: report.data_as_of,
+        lock_wait_ms: i64::try_from(report.lock_wait.as_millis()).unwrap_or(i64::MAX),
+        rows: report.rows,
+        bytes: Some(row.get(0)),
+        meta: with_notes(meta, &report.notes),
+        ..Ending::default()
+    })
+}
+
+/// The relation that remat made, unless somebody dropped, renamed or changed it since.
+pub(super) async fn deployed(session: &Session, view: &View) -> Result<Relation, Failure> {
+    let name = &view.definition.name;
+    catalog::print_full_names(session).await?;
+    let found = catalog::relation_named(session, name).await?;
+    restore_search_path(session, view).await?;
+    let (Some(relation), Some(made)) = (found, &view.relation) else {
+        return Err(missing(session, view).await);
+    };
+    if relation.oid == made.oid && same_columns(&relation, view) {
+        return Ok(relation);
+    }
+    if relation.fingerprint() == made.fingerprint {
+        // The same view under another object id: restored from a dump.
+        views::set_relation(session, view.id, Some(&relation)).await?;
+        return Ok(relation);
+    }
+    Err(Failure::new(FailureKind::Drifted, format!("view \"{name}\" no longer matches its definition"))
+        .with_detail("It was dropped and made anew, or its columns were changed, outside remat.")
+        .with_hint(format!(
+            "Run `remat plan` to review the difference, or `remat create {name} --force` to restore it."
+        )))
+}
+
+async fn restore_search_path(session: &Session, view: &View) -> Result<(), Failure> {
+    let path: Vec<_> =
+        view.definition.settings.search_path.iter().map(crate::name::Identifier::to_sql).collect();
+    session
+        .query("select pg_catalog.set_config('search_path', $1, true)", &[(&path.join(", "), Type::TEXT)])
+        .await
+        .map(drop)
+}
+
+/// While the object id is the one that remat made, only its columns can have been changed.
+fn same_columns(relation: &Relation, view: &View) -> bool {
+    view.definition.key.iter().all(|key| relation.columns.iter().any(|column| column.name == *key))
+}
+
+async fn missing(session: &Session, view: &View) -> Failure {
+    let name = &view.definition.name;
+    let failure =
+        Failure::new(FailureKind::UndefinedObject, format!("view \"{name}\" does not exist in the database"));
+    let moved = match &view.relation {
+        Some(made) => catalog::relation_by_oid(session, made.oid).await.ok().flatten(),
+        None => None,
+    };
+    match moved {
+        Some(relation) => {
+            failure.with_detail(format!("It was renamed to \"{}\" outside remat.", relation.name)).with_hint(
+                "Rename it back, or rename the definition too: renamed_from in its file, then `remat apply`.",
+            )
+        }
+        None if view.relation.is_some() => failure
+            .with_detail("It was dropped outside remat.")
+            .with_hint(format!("Run `remat create {name}`.")),
+        None => failure.with_hint(format!("It is defined but was never created: run `remat create {name}`.")),
+    }
+}
+
+async fn decide(
+    session: &Session,
+    view: &View,
+    relation: &Relation,
+    asked: Option<Strategy>,
+) -> Result<Choice, Failure> {
+    let Some(kind) = relation.kind else {
+        return Err(Failure::new(
+            FailureKind::Drifted,
+            format!("\"{}\" is not a view that remat maintains", relation.name),
+        ));
+    };
+    let has_unique_index = kind == RelationKind::Matview
+        && !concurrent::diagnose(session, relation, &view.definition.key).await?.usable.is_empty();
+    let facts = Facts { kind, populated: relation.populated, bytes: relation.bytes, has_unique_index };
+    let asked_for = asked.unwrap_or(view.definition.strategy);
+    let mut choice = strategy::choose(asked_for, facts)?;
+    if asked.is_some_and(|asked| asked != Strategy::Auto) {
+        choice.reason = "as asked for".into();
+    }
+    Ok(choice)
+}
+
+async fn count(session: &Session, relation: &Relation, how: RowCount, rows: Rows) -> Result<Rows, Failure> {
+    match how {
+        RowCount::None => Ok(Rows { before: None, after: None, ..rows }),
+        RowCount::Estimated => Ok(rows),
+        RowCount::Exact => {
+            let sql = format!("select count(*) from {}", relation.name.to_sql());
+            Ok(Rows { after: Some(session.query_one(&sql, &[]).await?.get(0)), ..rows })
+        }
+    }
+}
+
+/// A new heap has no visibility map: index-only scans read every page until a vacuum. It is a step of its own, after
+/// the commit, and cannot fail the run.
+async fn vacuum_after(remat: &Remat, view: &View, mut run: Run) -> Result<Run, Error> {
+    if run.status != Status::Success || run.meta["vacuum_wanted"] != json!(true) {
+        return Ok(run);
+    }
+    let session = remat.session().await?;
+    let began = std::time::Instant::now();
+    session.take_notices();
+    let outcome =
+        session.batch(&format!("vacuum (analyze, skip_locked) {}", view.definition.name.to_sql())).await;
+    let facts = json!({ "vacuum": {
+        "status": if outcome.is_ok() { "success" } else { "failed" },
+        "duration_ms": millis(began),
+        "error": outcome.err().map(|failure| failure.complaint.primary),
+        "notices": session.take_notices(),
+    }});
+    runs::annotate(&session, run.id, &facts).await?;
+    run.meta["vacuum"] = facts["vacuum"].clone();
+    remat.give_back(session);
+    Ok(run)
+}

@@ -1,0 +1,45 @@
+//! Builds a replacement beside the view and swaps the names: readers wait for the renames only.
+//!
+//! The query is the one that the deployed relation has, as the server prints it: an edited definition is deployed by
+//! `apply`, never by a refresh.
+
+use std::time::Instant;
+
+use super::{Report, Work, regular};
+use crate::{
+    failure::Failure,
+    replace::{self, NewRelation, Source},
+    store::runs::Rows,
+    view::RelationKind,
+};
+
+pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
+    if !work.relation.populated {
+        let mut report = regular::refresh(work).await?;
+        report.notes.push("the view was not populated, so it was refreshed plainly".into());
+        return Ok(report);
+    }
+    let definition = &work.view.definition;
+    let new = NewRelation {
+        name: work.relation.name.clone(),
+        kind: RelationKind::Matview,
+        source: Source::Deployed(work.relation.oid),
+        owner: Some(work.relation.owner.clone()),
+        key: Vec::new(),
+        indexes: Vec::new(),
+        with_data: true,
+    };
+    let data_as_of = work.as_of().await?;
+    let building = Instant::now();
+    let replaced =
+        replace::replace(work.session, &definition.settings, Some(work.relation), &new, work.view.id).await?;
+    work.phases.add("build", building);
+    Ok(Report {
+        data_as_of: Some(data_as_of),
+        lock_wait: replaced.lock_wait,
+        rows: Rows { before: work.rows_before(), after: replaced.rows, ..Rows::default() },
+        wants_vacuum: true,
+        replaced: true,
+        notes: replaced.notes,
+    })
+}
