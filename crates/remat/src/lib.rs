@@ -5,4 +5,5 @@ pub mod error;
 pub mod failure;
 pub mod name;
 pub mod run;
+pub mod schedule;
 pub mod view;
