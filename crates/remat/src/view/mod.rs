@@ -4,5 +4,7 @@
 //! Nothing here touches a database or a clock.
 
 mod definition;
+pub(crate) mod validate;
 
 pub use definition::{Definition, IndexSpec, MadeRelation, Pause, RelationKind, Settings, Strategy, View};
+pub use validate::validate;
