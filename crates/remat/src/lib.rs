@@ -4,6 +4,7 @@ pub mod embedded;
 pub mod error;
 pub mod failure;
 pub mod name;
+pub mod plan;
 pub mod project;
 pub mod run;
 pub mod schedule;
