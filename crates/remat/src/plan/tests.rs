@@ -253,8 +253,8 @@ fn project() -> impl Strategy<Value = Vec<Definition>> {
         let views: BTreeMap<_, _> =
             views.into_iter().map(|(of, reads, keyed)| (of, (reads, keyed))).collect();
         let define = |(of, (reads, keyed)): (String, (Vec<String>, bool))| {
-            let from: String = reads.iter().map(|source| format!(", {source}")).collect();
-            let mut definition = view(&of, &format!("select 1 as id from t{from}"));
+            let sources = reads.iter().fold("t".to_owned(), |list, source| list + ", " + source);
+            let mut definition = view(&of, &format!("select 1 as id from {sources}"));
             definition.key = if keyed { columns(&["id"]) } else { Vec::new() };
             definition
         };
