@@ -168,22 +168,24 @@ $$;
 
 -- What stands in the database ----------------------------------------------------------------------------------------
 
--- The fingerprint that Relation::fingerprint in pg/catalog.rs gives; printed under an empty search_path, so that the
--- server names every object in full.
+-- A relation's query as the server prints it, under an empty search path, so that it names every object in full
+-- whoever asks; null for a table.
+create function remat.printed_query(relation oid) returns text
+language sql stable set search_path = ''
+as $$
+  select pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c where c.oid = relation and c.relkind in ('m', 'v')
+$$;
+
+-- Two hashes with a colon between: of the columns, which change when somebody alters the relation, and of the query,
+-- whose text also changes when somebody renames what it reads.
 create function remat.relation_fingerprint(relation oid) returns text
 language sql stable set search_path = ''
 as $$
-  select pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
-           coalesce(columns.list, '') || e'\n'
-           || coalesce(case when c.relkind <> 'r' then pg_catalog.pg_get_viewdef(c.oid) end, ''), 'UTF8')), 'hex'), 32)
-  from   pg_catalog.pg_class c
-  cross  join lateral (
-           select pg_catalog.string_agg(
-                    '"' || pg_catalog.replace(a.attname, '"', '""') || '" ' || pg_catalog.format_type(a.atttypid, a.atttypmod),
-                    ',' order by a.attnum) as list
-           from   pg_catalog.pg_attribute a
-           where  a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
-  where  c.oid = relation
+  select pg_catalog.md5(pg_catalog.string_agg(
+           pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ',' order by a.attnum))
+         || ':' || pg_catalog.md5(coalesce(remat.printed_query(relation), ''))
+  from   pg_catalog.pg_attribute a
+  where  a.attrelid = relation and a.attnum > 0 and not a.attisdropped
 $$;
 
 -- Says why the relation that remat made is not there under the view's name.
@@ -220,7 +222,8 @@ declare
 begin
   if relation is null or v.relation_oid is null then
     perform remat.raise_missing(v);
-  elsif relation = v.relation_oid then
+  elsif relation = v.relation_oid
+        and split_part(remat.relation_fingerprint(relation), ':', 1) = split_part(v.relation_fingerprint, ':', 1) then
     return relation;
   elsif remat.relation_fingerprint(relation) = v.relation_fingerprint then
     update remat.views
