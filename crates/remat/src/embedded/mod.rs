@@ -1,1 +1,27 @@
-//! The embedded default server.
+//! The private PostgreSQL server that remat can run for itself.
+//!
+//! [`locate`] finds server binaries on this machine, [`Cluster::open`] makes a data directory of its own and
+//! starts a server on it, and whoever holds the [`Cluster`] holds the server: it stops with the value. A remat that
+//! was killed leaves a running server or a stale pid file behind; the next `open` of the same directory takes
+//! either over. A directory that remat did not make is never started, changed or removed.
+//!
+//! This module never runs a server as root and never listens beyond the loopback. It does not know what the
+//! server is for: no schema, no roles, no data.
+
+mod cluster;
+mod error;
+mod locate;
+mod pidfile;
+#[cfg(unix)]
+mod root;
+#[cfg(not(unix))]
+#[path = "root_unsupported.rs"]
+mod root;
+mod server;
+mod settings;
+
+pub use cluster::Cluster;
+pub use error::EmbeddedError;
+pub use locate::{Environment, ServerBinaries, locate};
+pub use root::{RunAs, default_home};
+pub use settings::{ClusterOptions, Listen};

