@@ -7,5 +7,6 @@ pub mod migrate;
 pub mod name;
 pub mod pg;
 pub mod run;
+pub mod schedule;
 pub mod store;
 pub mod view;
