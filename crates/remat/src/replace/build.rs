@@ -96,8 +96,22 @@ pub(super) struct Built {
     pub(super) contents: Contents,
     pub(super) carried: Carried,
     pub(super) default_grantees: Vec<Option<Identifier>>,
-    /// What it replaces: object id, kind and name.
-    pub(super) old: Option<(u32, Kind, RelationName)>,
+    pub(super) old: Option<Old>,
+}
+
+/// A relation that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Old {
+    pub(super) oid: u32,
+    pub(super) kind: Kind,
+    pub(super) name: RelationName,
+    pub(super) owner: Identifier,
+}
+
+impl Old {
+    pub(super) fn of(oid: u32, name: &RelationName, carried: &Carried) -> Self {
+        Self { oid, kind: carried.kind, name: name.clone(), owner: carried.owner.clone() }
+    }
 }
 
 impl Built {

@@ -13,7 +13,7 @@ use crate::{
 
 /// A view or materialized view that reads the relation, directly or through others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependent {
+pub(super) struct Dependent {
     /// Its object id.
     pub oid: u32,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Dependent {
 
 /// The columns that a view reads of one relation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Use {
+pub(super) struct Use {
     /// The relation's object id.
     pub relation: u32,
     /// The columns; reading a whole row names none.
@@ -37,7 +37,7 @@ pub struct Use {
 
 /// An object that does not survive the replacement of what it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Other {
+pub(super) struct Other {
     /// The relation that it depends on.
     pub relation: u32,
     /// What the server calls it.

@@ -24,12 +24,11 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 pub use build::{NewRelation, Source};
-pub use carry::{Attached, Carried, Column, Constraint, Grant, Index, Kind, Label, Statistics};
-pub use dependents::{Dependent, Other, Use};
 pub use script::Phase;
 
 use self::{
     build::Contents,
+    carry::Column,
     layout::{Found, Layout},
     picture::Picture,
     run::{Home, Runner},
@@ -249,8 +248,8 @@ async fn lock_in(
 
 fn report(runner: Runner<'_>, layout: &Layout, new_oids: &[u32], lock_wait: Duration) -> Replaced {
     let rebuilt = layout.dependents.iter().zip(&new_oids[1..]).filter_map(|(built, new_oid)| {
-        let (old_oid, ..) = built.old.as_ref()?;
-        Some(Rebuilt { name: built.name.clone(), old_oid: *old_oid, new_oid: *new_oid })
+        let old_oid = built.old.as_ref()?.oid;
+        Some(Rebuilt { name: built.name.clone(), old_oid, new_oid: *new_oid })
     });
     Replaced {
         oid: new_oids[0],

@@ -28,7 +28,7 @@ words! {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Act as this role.
     Become(Identifier),
     /// Act as the session's own role again.
@@ -58,7 +58,7 @@ impl Step {
 
 /// A whole replacement: build beside, lock, swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Script {
+pub(super) struct Script {
     /// Before any lock that a reader would notice.
     pub build: Vec<(Phase, Step)>,
     /// Statements that only take locks: what readers enter first comes first, as they lock in that order.
@@ -74,12 +74,12 @@ impl Script {
 
     /// One statement that takes every lock, or none when nothing stands in the way.
     pub(super) fn lock(&self) -> Option<String> {
-        let body: String = self.locks.iter().map(|lock| format!(" {lock};")).collect();
-        (!body.is_empty()).then(|| format!("do {}", literal(&format!("begin{body} end"))))
+        let body = self.locks.join("; ");
+        (!body.is_empty()).then(|| format!("do {}", literal(&format!("begin {body}; end"))))
     }
 
     /// The statements in order, for `plan --sql`; steps that keep the role are left out.
-    pub fn statements(&self, role: &Identifier) -> Vec<String> {
+    pub(super) fn statements(&self, role: &Identifier) -> Vec<String> {
         let mut current = role;
         let steps = self.build.iter().map(|(_, step)| step);
         let mut shown: Vec<String> = Vec::new();

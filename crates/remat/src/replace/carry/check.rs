@@ -4,7 +4,7 @@ use super::{Carried, Column, Grant, Index};
 
 impl Carried {
     /// What `self` has and `given`, a relation built to carry it under derived names, has not.
-    pub fn missing_in(&self, given: &Self) -> Vec<String> {
+    pub(crate) fn missing_in(&self, given: &Self) -> Vec<String> {
         let mut missing = Vec::new();
         let mut expect = |what: &str, holds: bool| {
             if !holds {
