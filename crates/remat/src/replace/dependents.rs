@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::carry::{self, Carried};
+use super::carry::Carried;
 use crate::{
     failure::{Failure, FailureKind},
     name::{Identifier, RelationName},
@@ -44,29 +44,22 @@ pub(super) struct Other {
     pub description: String,
 }
 
+/// Oid, query and uses of one dependent, before it is known what it carries.
+pub(super) type Reading = (u32, String, Vec<Use>);
+
 /// The views over a relation, each after all that it reads; the search path must be empty.
-pub(crate) async fn read(session: &Session, oid: u32) -> Result<Vec<Dependent>, Failure> {
+pub(super) async fn read(session: &Session, oid: u32) -> Result<Vec<Reading>, Failure> {
     let rows = session.query(include_str!("dependents.sql"), &[(&oid, Type::OID)]).await?;
-    let oids: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
-    if oids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let carried = carry::read(session, &oids).await?;
-    if carried.len() != rows.len() {
-        return Err(Failure::new(FailureKind::Serialization, "a dependent view was dropped meanwhile"));
-    }
     rows.iter()
-        .zip(carried)
-        .map(|(row, (oid, name, carried))| {
+        .map(|row| {
             let query: String = row.get(1);
-            let query = query.trim_end().trim_end_matches(';').to_owned();
             let uses = serde_json::from_value(row.get::<_, Value>(2)).map_err(|error| {
                 Failure::new(
                     FailureKind::Other,
-                    format!("dependencies of \"{name}\" cannot be read: {error}"),
+                    format!("the dependencies of a view cannot be read: {error}"),
                 )
             })?;
-            Ok(Dependent { oid, name, query, uses, carried })
+            Ok((row.get(0), query.trim_end().trim_end_matches(';').to_owned(), uses))
         })
         .collect()
 }
