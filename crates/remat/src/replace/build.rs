@@ -216,3 +216,21 @@ fn with_data(data: bool) -> &'static str {
 fn filling(data: bool, sql: String) -> Step {
     if data { Step::Fill(sql) } else { Step::Sql(sql) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_of_a_definition_are_known_by_name_however_long_the_name() {
+        for view in ["sales".to_owned(), "x".repeat(63), "é".repeat(31)] {
+            let relation = RelationName::new("public", view).unwrap();
+            let spec = IndexSpec { columns: vec![btree()], unique: false, method: btree() };
+            let named = |name: Identifier| Index::on_columns(name, false, btree(), vec![btree()]);
+            assert!(came_from_definition(&relation, &named(spec_name(&relation, &spec_hash(&spec)))));
+            assert!(came_from_definition(&relation, &named(relation.name.derived("key"))));
+            assert!(!came_from_definition(&relation, &named(relation.name.derived("keys"))));
+            assert!(!came_from_definition(&relation, &named(relation.name.clone())));
+        }
+    }
+}

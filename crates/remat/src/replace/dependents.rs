@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::carry::Carried;
+use super::{carry::Carried, picture::vanished};
 use crate::{
     failure::{Failure, FailureKind},
     name::{Identifier, RelationName},
@@ -52,7 +52,7 @@ pub(super) async fn read(session: &Session, oid: u32) -> Result<Vec<Reading>, Fa
     let rows = session.query(include_str!("dependents.sql"), &[(&oid, Type::OID)]).await?;
     rows.iter()
         .map(|row| {
-            let query: String = row.get(1);
+            let query = row.get::<_, Option<String>>(1).ok_or_else(|| vanished("a dependent view"))?;
             let uses = serde_json::from_value(row.get::<_, Value>(2)).map_err(|error| {
                 Failure::new(
                     FailureKind::Other,

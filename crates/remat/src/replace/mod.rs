@@ -185,7 +185,9 @@ async fn deployed_query(session: &Session, settings: &Settings, oid: u32) -> Res
     set_path(session, &settings.search_path).await?;
     let row = session.query_one("select pg_catalog.pg_get_viewdef($1)", &[(&oid, Type::OID)]).await?;
     set_path(session, &[]).await?;
-    Ok(row.get::<_, String>(0).trim_end().trim_end_matches(';').to_owned())
+    let query =
+        row.get::<_, Option<String>>(0).ok_or_else(|| picture::vanished("the relation to be replaced"))?;
+    Ok(query.trim_end().trim_end_matches(';').to_owned())
 }
 
 /// The columns that a query gives, from a view that is made and taken back.

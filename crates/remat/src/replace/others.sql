@@ -6,7 +6,8 @@ select t.relation,
        coalesce((select pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, r.ev_class, 0)
                  from   pg_catalog.pg_rewrite r
                  where  d.classid = 'pg_catalog.pg_rewrite'::regclass and r.oid = d.objid and r.rulename = '_RETURN'),
-                pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid),
+                'an object that was dropped meanwhile')
 from   (
          select c.oid, c.relkind, 'pg_catalog.pg_class'::regclass::oid, c.oid
          from   pg_catalog.pg_class c where c.oid = any ($1)

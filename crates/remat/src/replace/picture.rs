@@ -36,7 +36,7 @@ impl Picture {
         let oids: Vec<u32> = std::iter::once(oid).chain(readings.iter().map(|(oid, ..)| *oid)).collect();
         let mut carried = carry::read(session, &oids).await?;
         if carried.len() != oids.len() {
-            return Err(vanished());
+            return Err(vanished("the relation to be replaced or a view over it"));
         }
         let (_, name, own) = carried.remove(0);
         let dependents = readings
@@ -62,6 +62,7 @@ impl Picture {
     }
 }
 
-fn vanished() -> Failure {
-    Failure::new(FailureKind::Drifted, "the relation to be replaced or a view over it is gone")
+/// Another transaction dropped it between two looks.
+pub(super) fn vanished(what: &str) -> Failure {
+    Failure::new(FailureKind::Serialization, format!("{what} was dropped meanwhile")).with_hint("Try again.")
 }

@@ -12,6 +12,9 @@ impl Carried {
         self.indexes.retain(|index| keeps("index", &index.name, lost(&index.uses).as_ref(), &mut notes));
         self.statistics
             .retain(|one| keeps("statistics object", &one.name, lost(&one.uses).as_ref(), &mut notes));
+        if self.replica_identity == "i" && !self.indexes.iter().any(|index| index.replica_identity) {
+            self.replica_identity = "d".into();
+        }
         let had = self.columns;
         self.columns = columns.iter().map(|column| column.taking_from(&had)).collect();
         (self, notes)
@@ -88,7 +91,7 @@ impl Column {
 
 fn keeps(kind: &str, name: &Identifier, lost: Option<&Identifier>, notes: &mut Vec<String>) -> bool {
     if let Some(column) = lost {
-        notes.push(format!("{kind} {name} is gone: the query no longer has its column {column}"));
+        notes.push(format!("{kind} {name} was dropped: the query no longer has its column {column}"));
     }
     lost.is_none()
 }
