@@ -4,10 +4,7 @@
 //! Nothing here touches a database or a clock.
 
 mod definition;
+pub(crate) mod validate;
 
 pub use definition::{Definition, IndexSpec, MadeRelation, Pause, RelationKind, Settings, Strategy, View};
-
-/// placeholder until validate lands
-pub fn validate(_d: &Definition) -> Result<(), crate::error::Error> {
-    Ok(())
-}
+pub use validate::validate;

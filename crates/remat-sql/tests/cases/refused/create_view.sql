@@ -1,0 +1,2 @@
+-- R003
+create view v as select 1

@@ -1,0 +1,2 @@
+-- R004
+with gone as (delete from t returning *) select * from gone

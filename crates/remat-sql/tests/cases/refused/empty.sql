@@ -1,0 +1,2 @@
+-- R001
+/* nothing but words */ ;

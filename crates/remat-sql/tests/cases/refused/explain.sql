@@ -1,0 +1,2 @@
+-- R003
+explain select 1

@@ -1,0 +1,2 @@
+-- R003
+insert into t values (1) returning *

@@ -1,0 +1,2 @@
+-- R005
+(select 1 into t)

@@ -1,0 +1,2 @@
+-- R008
+select * from t where id = $1

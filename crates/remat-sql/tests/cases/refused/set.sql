@@ -1,0 +1,2 @@
+-- R003
+set search_path = public

@@ -1,0 +1,2 @@
+-- R002
+select 1; drop table sales;

@@ -1,0 +1,2 @@
+-- R006
+select 'abc

@@ -1,0 +1,1 @@
+select größe as "naïve 😀", 'Zürich' from straße where ort = 'Übersee'
