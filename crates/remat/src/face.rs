@@ -17,13 +17,14 @@ use crate::{
     migrate,
     name::RelationName,
     operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
-    pg::{Canceller, Session, Target},
+    pg::{Canceller, Session, Target, catalog},
     run::{Run, Trigger},
     status::{self, ViewStatus},
     store::{
         events::{self, Event},
         jobs::{self, ScheduledJob},
         runs::{self, Filter},
+        stats::{self, ViewStats},
         views,
     },
     view::{Definition, Pause, View},
@@ -190,14 +191,38 @@ impl Remat {
         self.with_session(async |session| runs::get(session, id).await).await
     }
 
+    /// What refreshes cost and how often they fail.
+    pub async fn stats(&self) -> Result<Vec<ViewStats>, Error> {
+        self.with_session(async |session| stats::all(session).await).await
+    }
+
+    /// What deleting a view with `cascade` would take along, as `type identity`.
+    pub async fn dependents(&self, view: &View) -> Result<Vec<String>, Error> {
+        self.with_session(async |session| {
+            match catalog::relation_named(session, &view.definition.name).await? {
+                Some(relation) => Ok(catalog::dependents(session, relation.oid).await?),
+                None => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
     /// Compares a view's contents with its query, both ways, in one snapshot.
     pub async fn verify(&self, view: &View) -> Result<Verification, Error> {
-        self.with_session(async |session| compare::verify(session, view).await).await
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            compare::verify(session, view).await
+        })
+        .await
     }
 
     /// Times the query against reading the view, and checks that both give the same rows.
     pub async fn bench(&self, view: &View, repeats: usize) -> Result<Benchmark, Error> {
-        self.with_session(async |session| compare::bench(session, view, repeats).await).await
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            compare::bench(session, view, repeats).await
+        })
+        .await
     }
 
     /// Stops refreshing a view until it is resumed or the pause ends by itself.
