@@ -25,6 +25,7 @@ const SOCKET_PATH_MAX: usize = 103;
 
 /// The port that names the socket file; nothing listens on it.
 const SOCKET_PORT: u16 = 5432;
+const SOCKET_NAME: &str = ".s.PGSQL.5432";
 
 /// A running private server. Dropping it stops the server and blocks until that is done.
 #[derive(Debug)]
@@ -155,7 +156,11 @@ impl Cluster {
 
     fn choose_address(&mut self, listen: Listen) -> Result<(), EmbeddedError> {
         match listen {
-            Listen::Socket => self.socket_dir = Some(self.make_socket_dir()?),
+            Listen::Socket => {
+                let dir = self.make_socket_dir()?;
+                forget_stale_socket(&dir);
+                self.socket_dir = Some(dir);
+            }
             Listen::AnyPort => self.port = free_port()?,
             Listen::Port(port) => self.port = port,
         }
@@ -165,7 +170,7 @@ impl Cluster {
     /// The home itself, or a short private directory where the home's path is too long for a socket.
     fn make_socket_dir(&self) -> Result<PathBuf, EmbeddedError> {
         let home = &self.server.home;
-        if home.join(format!(".s.PGSQL.{SOCKET_PORT}")).as_os_str().len() <= SOCKET_PATH_MAX {
+        if home.join(SOCKET_NAME).as_os_str().len() <= SOCKET_PATH_MAX {
             return Ok(home.clone());
         }
         let short = PathBuf::from(format!("/tmp/remat-{:016x}", fnv1a(home.as_os_str().as_encoded_bytes())));
@@ -215,6 +220,14 @@ fn passes_by_itself(error: &EmbeddedError, listen: Listen) -> bool {
     let EmbeddedError::Program { output, .. } = error else { return false };
     output.contains("pre-existing shared memory block")
         || (listen == Listen::AnyPort && output.contains("Address already in use"))
+}
+
+/// A killed server leaves its socket's lock file, which its successor believes while the process is a zombie. The
+/// directory is ours alone and no server runs on this home, so the file is stale. Usually there is none.
+fn forget_stale_socket(dir: &Path) {
+    for name in [SOCKET_NAME.to_owned(), format!("{SOCKET_NAME}.lock")] {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
 }
 
 fn free_port() -> Result<u16, EmbeddedError> {

@@ -18,6 +18,8 @@ pub enum EmbeddedError {
     NotFound {
         /// The places that were looked at, in order.
         searched: Vec<PathBuf>,
+        /// Why there is no downloaded server either, where that was tried.
+        download: Option<String>,
     },
     /// `REMAT_PG_BIN_DIR` names a directory that holds no complete server.
     #[error("\"{}\" does not hold a PostgreSQL server", dir.display())]
@@ -94,7 +96,7 @@ impl EmbeddedError {
     /// What was seen, as full sentences.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::NotFound { searched } => Some(searched_sentence(searched)),
+            Self::NotFound { searched, download } => Some(searched_sentence(searched, download.as_deref())),
             Self::Incomplete { missing, .. } => Some(missing.clone()),
             Self::NoAccount => Some(
                 "PostgreSQL refuses to run as root, and neither postgres nor nobody is in /etc/passwd."
@@ -144,12 +146,13 @@ impl EmbeddedError {
     }
 }
 
-fn searched_sentence(searched: &[PathBuf]) -> String {
-    if searched.is_empty() {
-        return "No place to look at exists on this machine.".into();
-    }
+fn searched_sentence(searched: &[PathBuf], download: Option<&str>) -> String {
     let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
-    format!("Looked for initdb, postgres and pg_ctl in {}.", places.join(", "))
+    let searched = format!("Looked for initdb, postgres and pg_ctl in {}.", places.join(", "));
+    match download {
+        Some(reason) => format!("{searched} Downloading a server failed: {reason}."),
+        None => searched,
+    }
 }
 
 /// Names the one command that installs a server on this platform.
@@ -178,6 +181,20 @@ mod tests {
         std::fs::write(root.join("etc/debian_version"), "12").unwrap();
         assert!(install_sentence("linux", &root).contains("`apt-get install postgresql`"));
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn machine_without_a_server_or_network_is_told_both_and_the_way_out() {
+        let error = EmbeddedError::NotFound {
+            searched: vec!["PATH".into(), "/usr/lib/postgresql/*/bin".into()],
+            download: Some("https://host: io: timed out".into()),
+        };
+        assert_eq!(error.to_string(), "no PostgreSQL server was found on this machine");
+        let detail = error.detail().unwrap();
+        assert!(
+            detail.contains("in PATH, /usr/lib/postgresql/*/bin. Downloading a server failed: https://host")
+        );
+        assert!(error.hint().unwrap().starts_with("Install one with `"));
     }
 
     fn tempdir(name: &str) -> PathBuf {

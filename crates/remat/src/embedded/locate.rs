@@ -70,7 +70,9 @@ impl ServerBinaries {
         }
         let said = Command::new(dir.join("postgres")).arg("--version").output().await;
         let said = said.map_err(EmbeddedError::io("run", &dir.join("postgres")))?;
-        let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+        // A missing library is told on the other stream.
+        let said = [said.stdout, said.stderr].concat();
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
         let (major, version) = parse_version(&said).ok_or_else(|| {
             incomplete(format!("Its postgres answers \"{said}\" when asked for its version."))
         })?;
@@ -112,7 +114,7 @@ pub async fn locate(env: &Environment) -> Result<ServerBinaries, EmbeddedError> 
     }
     let places = INSTALLATIONS.iter().map(|(parent, prefix, rest)| format!("{parent}/{prefix}*/{rest}"));
     let places = std::iter::once("PATH".to_owned()).chain(places);
-    Err(EmbeddedError::NotFound { searched: places.map(PathBuf::from).collect() })
+    Err(EmbeddedError::NotFound { searched: places.map(PathBuf::from).collect(), download: None })
 }
 
 /// The directories that PATH leads to. A `postgres` in PATH may be a link, then the directory it leads to has the

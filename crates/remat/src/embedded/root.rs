@@ -118,8 +118,13 @@ impl RunAs {
 /// Where the private server of this major version lives unless told otherwise: in the user's data directory, or in
 /// `/var/lib/remat` where root runs it as an account that cannot enter root's home.
 pub fn default_home(env: &Environment, run_as: &RunAs, major: u32) -> PathBuf {
+    data_dir(env, run_as).join(format!("postgres-{major}"))
+}
+
+/// Where remat keeps what it may lose: the data of private servers, and downloaded programs.
+pub(super) fn data_dir(env: &Environment, run_as: &RunAs) -> PathBuf {
     let base = env.data_home().filter(|dir| run_as.reaches(dir));
-    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("remat").join(format!("postgres-{major}"))
+    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("remat")
 }
 
 /// Decides who runs the server, from our own number and the text of `/etc/passwd`.

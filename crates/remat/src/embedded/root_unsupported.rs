@@ -44,3 +44,8 @@ impl RunAs {
 pub fn default_home(_env: &Environment, run_as: &RunAs, _major: u32) -> PathBuf {
     match *run_as {}
 }
+
+#[cfg(feature = "download")]
+pub(super) fn data_dir(_env: &Environment, run_as: &RunAs) -> PathBuf {
+    match *run_as {}
+}
