@@ -27,6 +27,7 @@ pub mod migrate;
 pub mod name;
 pub mod operation;
 pub mod pg;
+pub mod plan;
 pub mod project;
 pub mod replace;
 pub mod run;

@@ -286,3 +286,15 @@ fn the_defaults_that_init_shows_are_the_defaults() {
     assert_eq!(defaults, ProjectDefaults::default());
     assert_eq!(settings.jobs.len(), 1);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_file_panics(
+        options in "([a-z_]{0,6}( ?= ?(\"[ -~]{0,6}\"|[0-9]{0,2}|\\[\\]|\\{\\}))?\n|[\\[\\]a-z]{0,6}\n|\\PC{0,6}\n){0,4}",
+        sql in "\\PC{0,20}|select 1 as é;? ?(--.{0,3})?",
+    ) {
+        let _ = parse_settings(&format!("[project]\n{options}"));
+        let _ = view("views/é.sql", &format!("/* remat\n{options}*/{sql}"));
+        let _ = view("", &options);
+    }
+}
