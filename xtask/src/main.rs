@@ -8,6 +8,7 @@
 mod servers;
 mod shell;
 mod test;
+mod tidy;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -18,7 +19,9 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 cargo xtask test [--fast] [ARGS OF NEXTEST]   everything the tests need, then all tests on every server
                                               (--fast: the first server only, no doctests)
-cargo xtask servers start|stop|status         the private test servers, for use with cargo test or nextest";
+cargo xtask servers start|stop|status         the private test servers, for use with cargo test or nextest
+cargo xtask tidy [--bless]                    the house rules that a program can check (--bless: freeze new
+                                              migrations)";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -37,6 +40,8 @@ async fn run(args: &[&str]) -> Outcome {
         ["test", rest @ ..] => test::run(rest).await,
         ["servers", "start"] => servers::start().await.map(|servers| servers::report(&servers)),
         ["servers", "stop"] => servers::stop().await,
+        ["tidy"] => tidy::run(false).await,
+        ["tidy", "--bless"] => tidy::run(true).await,
         ["servers", "status"] => servers::status().await,
         _ => Err(USAGE.into()),
     }
