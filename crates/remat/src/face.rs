@@ -191,6 +191,29 @@ impl Remat {
         self.with_session(async |session| runs::get(session, id).await).await
     }
 
+    /// Puts views in an order in which each comes after those that it reads.
+    pub async fn refresh_order(&self, views: Vec<View>) -> Result<Vec<View>, Error> {
+        let ids: Vec<i64> = views.iter().map(|view| view.id).collect();
+        let order = self.with_session(async |session| Ok(views::refresh_order(session, &ids).await?)).await?;
+        let mut by_id: HashMap<i64, View> = views.into_iter().map(|view| (view.id, view)).collect();
+        Ok(order.iter().filter_map(|id| by_id.remove(id)).collect())
+    }
+
+    /// Deletes old runs in batches and gives how many went: those beyond the newest `keep_per_view` of their view and
+    /// status, and those older than `keep_days`. What tells freshness or state stays in any case.
+    pub async fn prune(&self, keep_per_view: i32, keep_days: i32) -> Result<i64, Error> {
+        self.with_session(async |session| {
+            let mut deleted = 0;
+            loop {
+                match runs::prune(session, keep_per_view, keep_days).await? {
+                    0 => return Ok(deleted),
+                    batch => deleted += batch,
+                }
+            }
+        })
+        .await
+    }
+
     /// What refreshes cost and how often they fail.
     pub async fn stats(&self) -> Result<Vec<ViewStats>, Error> {
         self.with_session(async |session| stats::all(session).await).await

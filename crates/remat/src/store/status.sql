@@ -1,5 +1,5 @@
 select v.id, v.schema_name, v.view_name, v.strategy, s.state, s.data_as_of,
        extract(epoch from s.age)::float8, v.target_lag_s, v.tags
 from   remat.status() s
-join   remat.views v on v.id = s.view_id
+join   remat.views v on remat.typed_name(v.schema_name, v.view_name) = s.view and v.retired_at is null
 order  by v.schema_name, v.view_name
