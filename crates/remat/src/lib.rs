@@ -6,6 +6,7 @@ pub mod failure;
 pub mod migrate;
 pub mod name;
 pub mod pg;
+pub mod replace;
 pub mod run;
 pub mod schedule;
 pub mod store;

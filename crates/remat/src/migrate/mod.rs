@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "tables", sql: include_str!("0001_tables.sql") },
     Migration { version: 2, name: "compatibility", sql: include_str!("0002_compatibility.sql") },
     Migration { version: 3, name: "sql_interface", sql: include_str!("0003_sql_interface.sql") },
+    Migration { version: 4, name: "guard", sql: include_str!("0004_guard.sql") },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.

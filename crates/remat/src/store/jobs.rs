@@ -55,7 +55,10 @@ pub async fn all(session: &Session) -> Result<Vec<ScheduledJob>, Error> {
                 (_, Some(tag), _) => Work::Tag(tag),
                 (_, _, Some(sql)) => Work::Sql(sql),
                 _ => {
-                    return Err(Error::new(ErrorKind::Schema, "a row of remat.scheduled_jobs cannot be read"));
+                    return Err(Error::new(
+                        ErrorKind::Schema,
+                        "a row of remat.scheduled_jobs cannot be read",
+                    ));
                 }
             };
             Ok(ScheduledJob {
