@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "tables", sql: include_str!("0001_tables.sql") },
     Migration { version: 2, name: "compatibility", sql: include_str!("0002_compatibility.sql") },
     Migration { version: 3, name: "sql_interface", sql: include_str!("0003_sql_interface.sql") },
+    Migration { version: 4, name: "guard", sql: include_str!("0004_guard.sql") },
     Migration { version: 5, name: "sql_refresh", sql: include_str!("0005_sql_refresh.sql") },
     Migration { version: 6, name: "sql_status", sql: include_str!("0006_sql_status.sql") },
 ];

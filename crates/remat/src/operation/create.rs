@@ -87,7 +87,7 @@ fn ending(
     Ending {
         data_as_of,
         lock_wait_ms: i64::try_from(replaced.lock_wait.as_millis()).unwrap_or(i64::MAX),
-        rows: Rows { after: replaced.rows, ..Rows::default() },
+        rows: Rows { after: replaced.rows.and_then(|rows| i64::try_from(rows).ok()), ..Rows::default() },
         bytes: Some(made.bytes),
         meta: with_notes(meta, &replaced.notes),
         ..Ending::default()

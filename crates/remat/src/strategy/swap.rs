@@ -23,7 +23,7 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     let new = NewRelation {
         name: work.relation.name.clone(),
         kind: RelationKind::Matview,
-        source: Source::Deployed(work.relation.oid),
+        source: Source::Deployed,
         owner: Some(work.relation.owner.clone()),
         key: Vec::new(),
         indexes: Vec::new(),
@@ -37,7 +37,7 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     Ok(Report {
         data_as_of: Some(data_as_of),
         lock_wait: replaced.lock_wait,
-        rows: Rows { before: work.rows_before(), after: replaced.rows, ..Rows::default() },
+        rows: Rows { before: work.rows_before(), after: replaced.rows.and_then(|rows| i64::try_from(rows).ok()), ..Rows::default() },
         wants_vacuum: true,
         replaced: true,
         notes: replaced.notes,

@@ -1,0 +1,118 @@
+//! The statements of a replacement, as a value that can be shown before it is run.
+//!
+//! Law: composing a script touches nothing and running it decides nothing. Whatever embeds a query is one step of its
+//! own, so that the server takes it as exactly one statement.
+
+use crate::{
+    name::{Identifier, RelationName, list_to_sql, literal},
+    run::words,
+};
+
+words! {
+    /// A stretch of a replacement, for measuring.
+    Phase {
+        /// Running the query.
+        Build = "build",
+        /// Indexes and statistics objects.
+        Index = "index",
+        /// `analyze`.
+        Analyze = "analyze",
+        /// Comments, labels and privileges.
+        Carry = "carry",
+        /// Waiting for the lock.
+        Lock = "lock",
+        /// What happens while readers wait.
+        Swap = "swap",
+    }
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Act as this role.
+    Become(Identifier),
+    /// Act as the session's own role again.
+    Return,
+    /// A statement.
+    Sql(String),
+    /// The statement whose count is the number of rows of the new relation.
+    Fill(String),
+    /// A query that gives that number, where the statement that fills the relation does not.
+    Count(String),
+}
+
+impl Step {
+    pub(super) fn sql(text: impl Into<String>) -> Self {
+        Self::Sql(text.into())
+    }
+
+    /// Its text for a person.
+    fn to_sql(&self) -> String {
+        match self {
+            Self::Become(role) => format!("set local role {}", role.to_sql()),
+            Self::Return => "set local role none".into(),
+            Self::Sql(text) | Self::Fill(text) | Self::Count(text) => text.clone(),
+        }
+    }
+}
+
+/// A whole replacement: build beside, lock, swap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    /// Before any lock that a reader would notice.
+    pub build: Vec<(Phase, Step)>,
+    /// Statements that only take locks: what readers enter first comes first, as they lock in that order.
+    pub locks: Vec<String>,
+    /// While readers wait.
+    pub swap: Vec<Step>,
+}
+
+impl Script {
+    pub(super) fn add(&mut self, phase: Phase, steps: impl IntoIterator<Item = Step>) {
+        self.build.extend(steps.into_iter().map(|step| (phase, step)));
+    }
+
+    /// One statement that takes every lock, or none when nothing stands in the way.
+    pub(super) fn lock(&self) -> Option<String> {
+        let body: String = self.locks.iter().map(|lock| format!(" {lock};")).collect();
+        (!body.is_empty()).then(|| format!("do {}", literal(&format!("begin{body} end"))))
+    }
+
+    /// The statements in order, for `plan --sql`; steps that keep the role are left out.
+    pub fn statements(&self, role: &Identifier) -> Vec<String> {
+        let mut current = role;
+        let steps = self.build.iter().map(|(_, step)| step);
+        let mut shown: Vec<String> = Vec::new();
+        for step in steps.chain(&self.swap) {
+            let acting = acting(step, role, current);
+            let changes_role = matches!(step, Step::Become(_) | Step::Return);
+            if !changes_role || acting != current {
+                shown.push(step.to_sql());
+            }
+            current = acting;
+        }
+        let swap_at = shown.len().saturating_sub(self.swap.len());
+        shown.splice(swap_at..swap_at, self.lock());
+        shown
+    }
+}
+
+/// The role after a step.
+fn acting<'a>(step: &'a Step, home: &'a Identifier, current: &'a Identifier) -> &'a Identifier {
+    match step {
+        Step::Become(role) => role,
+        Step::Return => home,
+        Step::Sql(_) | Step::Fill(_) | Step::Count(_) => current,
+    }
+}
+
+/// Sets the search path for the rest of the transaction.
+pub(super) fn search_path(schemas: &[Identifier]) -> Step {
+    let list = if schemas.is_empty() { "''".into() } else { list_to_sql(schemas) };
+    Step::Sql(format!("set local search_path = {list}"))
+}
+
+/// `alter ... rename to`; the new name stays in the schema.
+pub(super) fn rename(kind: &str, from: &RelationName, to: &Identifier) -> Step {
+    Step::Sql(format!("alter {kind} {} rename to {}", from.to_sql(), to.to_sql()))
+}
