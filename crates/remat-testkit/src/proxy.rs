@@ -91,6 +91,7 @@ async fn relay(client: TcpStream, target_port: u16, mode: Arc<watch::Sender<Mode
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let commit_sent = AtomicBool::new(false);
+    // Marks the present mode as seen: a cut counts even when it is healed before this task runs again.
     let mut changes = mode.subscribe();
     tokio::select! {
         () = upstream(from_client, to_server, &mode, &commit_sent) => {}

@@ -104,7 +104,6 @@ where
 /// The query as the database has it: what the relation was made from, not what a file says now.
 async fn source_of(session: &Session, view: &View) -> Result<String, Error> {
     let name = &view.definition.name;
-    catalog::print_full_names(session).await?;
     let relation = catalog::relation_named(session, name).await?.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
             .with_hint(format!("Run `remat create {name}`."))

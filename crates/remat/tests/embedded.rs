@@ -73,10 +73,12 @@ fn postmaster(home: &Path) -> u32 {
     text.lines().next().unwrap().parse().unwrap()
 }
 
-/// The processes that work inside this data directory; zombies have no directory.
-fn processes_in(data: &Path) -> Vec<String> {
+/// The processes that work in this directory or below, as all programs of a server do from their first moment;
+/// zombies have no directory.
+fn processes_in(home: &Path) -> Vec<String> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    pids.filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data)).collect()
+    pids.filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(home)))
+        .collect()
 }
 
 fn kill(signal: &str, pid: u32) {
@@ -92,11 +94,10 @@ async fn server_never_runs_as_root_and_stops_without_a_trace() {
     let status = fs::read_to_string(format!("/proc/{}/status", postmaster(&dir.home()))).unwrap();
     let uid = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
     assert!(!uid.split_whitespace().any(|field| field == "0"), "{uid}");
-    let data = dir.home().join("data");
-    assert!(!processes_in(&data).is_empty());
+    assert!(!processes_in(&dir.home()).is_empty());
     cluster.stop().await.unwrap();
-    assert_eq!(processes_in(&data), Vec::<String>::new());
-    assert!(!data.join("postmaster.pid").exists());
+    assert_eq!(processes_in(&dir.home()), Vec::<String>::new());
+    assert!(!dir.home().join("data/postmaster.pid").exists());
 }
 
 #[tokio::test]
@@ -134,9 +135,8 @@ async fn second_open_finds_the_data_of_the_first() {
 async fn dropped_cluster_stops_its_server() {
     let dir = Dir::new("drop");
     drop(open_default(&dir.home()).await);
-    let data = dir.home().join("data");
-    assert!(data.join("PG_VERSION").exists());
-    wait_until("no process is left", async || processes_in(&data).is_empty()).await;
+    assert!(dir.home().join("data/PG_VERSION").exists());
+    wait_until("no process is left", async || processes_in(&dir.home()).is_empty()).await;
 }
 
 #[tokio::test]
@@ -255,4 +255,16 @@ async fn wrapper_in_path_is_resolved_by_pg_config() {
     dir.script("pg_config", &format!("echo {}", bin_dir().display()));
     let env = Environment { path: vec![dir.0.clone()], ..Environment::default() };
     assert_eq!(locate(&env).await.unwrap().dir(), bin_dir());
+}
+
+#[tokio::test]
+async fn start_cancelled_at_any_moment_leaves_no_server() {
+    let dir = Dir::new("cancelled");
+    open_default(&dir.home()).await.stop().await.unwrap();
+    for moment_ms in (0..120).step_by(6) {
+        let moment = std::time::Duration::from_millis(moment_ms);
+        drop(tokio::time::timeout(moment, open(&dir.home(), ClusterOptions::default())).await);
+        let fact = format!("no process is left of a start that was cancelled after {moment:?}");
+        wait_until(&fact, async || processes_in(&dir.home()).is_empty()).await;
+    }
 }

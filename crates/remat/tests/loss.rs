@@ -15,7 +15,9 @@ use tokio::task::JoinHandle;
 async fn refresh_through(app: &App, proxy: &TcpProxy, view: &View) -> JoinHandle<Run> {
     let remat = support::connect(&app.db.url_through(proxy.port())).await;
     let view = view.clone();
-    tokio::spawn(async move { remat.refresh(&view, RefreshOptions::default()).await.expect("the outcome is found") })
+    tokio::spawn(async move {
+        remat.refresh(&view, RefreshOptions::default()).await.expect("the outcome is found")
+    })
 }
 
 #[tokio::test]
@@ -47,7 +49,10 @@ async fn a_commit_whose_reply_is_lost_is_found_to_be_a_success() {
         let proxy = TcpProxy::start(app.db.server().port).await;
         proxy.cut_before_reply_to_commit();
         let refresh = refresh_through(&app, &proxy, &view).await;
-        let sql = format!("select count(*) from remat.runs where view_id = {} and operation = 'refresh' and status = 'success'", view.id);
+        let sql = format!(
+            "select count(*) from remat.runs where view_id = {} and operation = 'refresh' and status = 'success'",
+            view.id
+        );
         wait_until("the server has committed", async || app.count(&sql).await > 0).await;
         proxy.heal();
         let run = refresh.await.unwrap();
@@ -70,7 +75,8 @@ async fn an_outcome_is_unknown_until_the_server_tells_it() {
     proxy.cut();
     proxy.heal();
     let unknown = "select count(*) from remat.runs where status = 'unknown'";
-    wait_until("the run is unknown while its transaction lives", async || app.count(unknown).await == 1).await;
+    wait_until("the run is unknown while its transaction lives", async || app.count(unknown).await == 1)
+        .await;
     app.sql.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
     assert_eq!(refresh.await.unwrap().status, Status::Failed);
     assert_eq!(app.count(unknown).await, 0);
@@ -119,7 +125,9 @@ async fn a_run_at_work_is_not_taken_for_lost() {
     let (remat, copy) = (app.remat.clone(), view.clone());
     let refresh = tokio::spawn(async move { remat.refresh(&copy, RefreshOptions::default()).await.unwrap() });
     app.waits_for_gate().await;
-    app.db.execute("update remat.runs set started_at = started_at - interval '1 day' where status = 'running'").await;
+    app.db
+        .execute("update remat.runs set started_at = started_at - interval '1 day' where status = 'running'")
+        .await;
     app.remat.check_schema().await.unwrap();
     assert_eq!(app.count("select count(*) from remat.runs where status = 'running'").await, 1);
     app.sql.batch_execute("select pg_advisory_unlock(1)").await.unwrap();

@@ -46,6 +46,9 @@ async fn nothing_that_was_pinned_leaks_to_the_next_client_of_a_pooled_session() 
         let sql = "select current_setting('work_mem') || current_setting('TimeZone') || coalesce(current_setting('remat.writing', true), '')";
         let row = session.query_one(sql, &[]).await.unwrap();
         let settings: String = row.get(0);
-        assert!(!settings.contains("77MB") && !settings.contains("Tokyo") && !settings.contains("on"), "{settings}");
+        assert!(
+            !settings.contains("77MB") && !settings.contains("Tokyo") && !settings.contains("on"),
+            "{settings}"
+        );
     }
 }

@@ -11,7 +11,8 @@ use support::{App, PER_USER};
 
 #[tokio::test]
 async fn every_strategy_makes_the_view_equal_its_query() {
-    for strategy in [Strategy::Regular, Strategy::Concurrent, Strategy::Swap, Strategy::Merge, Strategy::Auto] {
+    for strategy in [Strategy::Regular, Strategy::Concurrent, Strategy::Swap, Strategy::Merge, Strategy::Auto]
+    {
         let app = App::start().await;
         let view = app.view(strategy, PER_USER).await;
         app.change_sales().await;
@@ -31,7 +32,10 @@ async fn a_merge_writes_only_what_differs_and_counts_it() {
     assert_eq!((run.rows_inserted, run.rows_updated, run.rows_deleted), (Some(1), Some(10), Some(1)));
     assert_eq!((run.rows_before, run.rows_after), (Some(100), Some(100)));
     let nothing = app.refresh(&view).await;
-    assert_eq!((nothing.rows_inserted, nothing.rows_updated, nothing.rows_deleted), (Some(0), Some(0), Some(0)));
+    assert_eq!(
+        (nothing.rows_inserted, nothing.rows_updated, nothing.rows_deleted),
+        (Some(0), Some(0), Some(0))
+    );
 }
 
 #[tokio::test]
@@ -51,7 +55,9 @@ async fn estimated_rows_are_right_after_each_strategy() {
     for strategy in [Strategy::Regular, Strategy::Concurrent, Strategy::Swap, Strategy::Merge] {
         let app = App::start().await;
         let view = app.view(strategy, PER_USER).await;
-        app.db.execute("insert into sales (user_id, cents) select g, 1 from generate_series(500, 549) g").await;
+        app.db
+            .execute("insert into sales (user_id, cents) select g, 1 from generate_series(500, 549) g")
+            .await;
         let run = app.refresh(&view).await;
         assert_eq!((run.rows_before, run.rows_after), (Some(100), Some(150)), "{strategy}");
     }
@@ -73,7 +79,8 @@ async fn an_unpopulated_view_is_filled_plainly_first_and_the_run_says_so() {
     use remat::operation::CreateOptions;
     let app = App::start().await;
     let view = app.remat.define(&App::definition(Strategy::Concurrent, PER_USER)).await.unwrap();
-    let run = app.remat.create(&view, CreateOptions { no_data: true, ..CreateOptions::default() }).await.unwrap();
+    let run =
+        app.remat.create(&view, CreateOptions { no_data: true, ..CreateOptions::default() }).await.unwrap();
     assert_eq!((run.status, run.data_as_of), (Status::Success, None), "{run:#?}");
     let view = app.again(&view).await;
     let run = app.refresh(&view).await;
@@ -128,7 +135,8 @@ async fn a_role_that_defaults_to_repeatable_read_still_refreshes_under_read_comm
         )
         .await;
     let remat = support::connect(&app.db.url()).await;
-    let definition = App::definition(Strategy::Regular, "select 1 as user_id, public.isolation() as isolation");
+    let definition =
+        App::definition(Strategy::Regular, "select 1 as user_id, public.isolation() as isolation");
     let view = remat.define(&definition).await.unwrap();
     remat.create(&view, remat::operation::CreateOptions::default()).await.unwrap();
     let view = remat.view(&definition.name).await.unwrap();
@@ -145,7 +153,10 @@ async fn data_as_of_is_never_later_than_what_the_refresh_could_see() {
         definition.name = remat::name::RelationName::new("public", strategy.as_str()).unwrap();
         let view = app.create(&definition).await;
         let reader = app.db.connect().await;
-        reader.batch_execute(&format!("begin; select * from {}", view.definition.name.to_sql())).await.unwrap();
+        reader
+            .batch_execute(&format!("begin; select * from {}", view.definition.name.to_sql()))
+            .await
+            .unwrap();
         let refresh = tokio::spawn({
             let (remat, view) = (app.remat.clone(), view.clone());
             async move { remat.refresh(&view, RefreshOptions::default()).await.unwrap() }
@@ -156,9 +167,16 @@ async fn data_as_of_is_never_later_than_what_the_refresh_could_see() {
         reader.batch_execute("rollback").await.unwrap();
         let run = refresh.await.unwrap();
         assert_eq!(run.status, Status::Success, "{run:#?}");
-        let seen = app.count(&format!("select count(*) from {} where user_id = 7777", view.definition.name.to_sql())).await;
-        let later = run.data_as_of.unwrap() > inserted_at.replace(' ', "T").parse::<jiff::Timestamp>().unwrap();
-        assert!(seen == 1 || !later, "{strategy}: says {:?} but lacks a row of {inserted_at}", run.data_as_of);
+        let seen = app
+            .count(&format!("select count(*) from {} where user_id = 7777", view.definition.name.to_sql()))
+            .await;
+        let later =
+            run.data_as_of.unwrap() > inserted_at.replace(' ', "T").parse::<jiff::Timestamp>().unwrap();
+        assert!(
+            seen == 1 || !later,
+            "{strategy}: says {:?} but lacks a row of {inserted_at}",
+            run.data_as_of
+        );
         app.db.execute("delete from sales where user_id = 7777").await;
     }
 }

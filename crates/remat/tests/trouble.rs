@@ -23,13 +23,21 @@ async fn leftovers(app: &App) -> i64 {
 
 fn spawn_refresh(app: &App, view: &View) -> tokio::task::JoinHandle<Run> {
     let (remat, view) = (app.remat.clone(), view.clone());
-    tokio::spawn(async move { remat.refresh(&view, RefreshOptions::default()).await.expect("the run is recorded") })
+    tokio::spawn(async move {
+        remat.refresh(&view, RefreshOptions::default()).await.expect("the run is recorded")
+    })
 }
 
 #[tokio::test]
 async fn a_definition_that_is_not_exactly_one_select_is_refused() {
     let app = App::start().await;
-    for query in ["select 1; drop table sales", "insert into sales (user_id, cents) values (1, 1)", "", "select 1 from", "with x as (delete from sales returning 1) select * from x"] {
+    for query in [
+        "select 1; drop table sales",
+        "insert into sales (user_id, cents) values (1, 1)",
+        "",
+        "select 1 from",
+        "with x as (delete from sales returning 1) select * from x",
+    ] {
         let refused = app.remat.define(&App::definition(Strategy::Regular, query)).await;
         assert!(refused.is_err(), "{query}");
     }
@@ -40,7 +48,8 @@ async fn a_definition_that_is_not_exactly_one_select_is_refused() {
 async fn a_trailing_comment_does_not_swallow_what_remat_appends() {
     let app = App::start().await;
     for strategy in [Strategy::Regular, Strategy::Merge] {
-        let mut definition = App::definition(strategy, "select user_id, cents from sales where id <= 10 -- the first ten");
+        let mut definition =
+            App::definition(strategy, "select user_id, cents from sales where id <= 10 -- the first ten");
         definition.name = RelationName::new("public", strategy.as_str()).unwrap();
         let view = app.create(&definition).await;
         assert_eq!(app.refresh(&view).await.status, Status::Success);
@@ -52,7 +61,8 @@ async fn a_trailing_comment_does_not_swallow_what_remat_appends() {
 async fn an_unknown_column_fails_the_create_and_leaves_nothing() {
     let app = App::start().await;
     for strategy in [Strategy::Regular, Strategy::Merge] {
-        let view = app.remat.define(&App::definition(strategy, "select user_id, price from sales")).await.unwrap();
+        let view =
+            app.remat.define(&App::definition(strategy, "select user_id, price from sales")).await.unwrap();
         let run = app.remat.create(&view, CreateOptions::default()).await.unwrap();
         assert!(complaint(&run).contains("column \"price\" does not exist"));
         assert_eq!(run.error.unwrap().sqlstate.as_deref(), Some("42703"));
@@ -63,15 +73,25 @@ async fn an_unknown_column_fails_the_create_and_leaves_nothing() {
 #[tokio::test]
 async fn a_key_that_is_not_unique_is_named_and_the_rows_are_withheld() {
     let app = App::start().await;
-    let view = app.remat.define(&App::definition(Strategy::Merge, "select user_id, cents from sales")).await.unwrap();
+    let view = app
+        .remat
+        .define(&App::definition(Strategy::Merge, "select user_id, cents from sales"))
+        .await
+        .unwrap();
     let created = app.remat.create(&view, CreateOptions::default()).await.unwrap();
     let said = complaint(&created);
     assert!(said.contains("not unique") && said.contains("having count(*) > 1"), "{said}");
 
-    app.db.execute("create table plain (user_id int, cents int); insert into plain values (1, 4711), (2, 4712)").await;
+    app.db
+        .execute("create table plain (user_id int, cents int); insert into plain values (1, 4711), (2, 4712)")
+        .await;
     let view = app.view(Strategy::Merge, "select user_id, cents from plain").await;
     // The race that hides: both duplicates match a row that is there already, so no insert collides.
-    for change in ["insert into plain values (1, 4711)", "update plain set cents = 99 where user_id = 1", "insert into plain values (3, 1), (3, 2)"] {
+    for change in [
+        "insert into plain values (1, 4711)",
+        "update plain set cents = 99 where user_id = 1",
+        "insert into plain values (3, 1), (3, 2)",
+    ] {
         app.db.execute(change).await;
         let run = app.refresh(&view).await;
         let said = complaint(&run);
@@ -88,7 +108,10 @@ async fn a_null_in_the_key_is_named() {
     let view = app.view(Strategy::Merge, "select user_id, cents from plain").await;
     app.db.execute("insert into plain values (null, 4711)").await;
     let said = complaint(&app.refresh(&view).await);
-    assert!(said.contains("is NULL") && said.contains("\"user_id\" is null") && !said.contains("4711"), "{said}");
+    assert!(
+        said.contains("is NULL") && said.contains("\"user_id\" is null") && !said.contains("4711"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -109,7 +132,12 @@ async fn a_concurrent_refresh_says_which_index_fails_which_test() {
         )
         .await;
     let said = complaint(&app.refresh(&view).await);
-    for part in ["\"partial_one\" is partial", "\"expression_one\" indexes an expression", "\"plain_one\" is not unique", "\"invalid_one\" is not valid"] {
+    for part in [
+        "\"partial_one\" is partial",
+        "\"expression_one\" indexes an expression",
+        "\"plain_one\" is not unique",
+        "\"invalid_one\" is not valid",
+    ] {
         assert!(said.contains(part), "{said}");
     }
     app.db.execute("create unique index good_one on per_user (user_id)").await;
@@ -138,8 +166,13 @@ async fn columns_renamed_outside_are_told_before_anything_is_overwritten() {
         definition.name = RelationName::new("public", strategy.as_str()).unwrap();
         let view = app.create(&definition).await;
         let kind = if strategy == Strategy::Merge { "table" } else { "materialized view" };
-        app.db.execute(&format!("alter {kind} {} rename column sales to deals", definition.name.to_sql())).await;
-        assert!(complaint(&app.refresh(&view).await).contains("no longer matches its definition"), "{strategy}");
+        app.db
+            .execute(&format!("alter {kind} {} rename column sales to deals", definition.name.to_sql()))
+            .await;
+        assert!(
+            complaint(&app.refresh(&view).await).contains("no longer matches its definition"),
+            "{strategy}"
+        );
     }
 }
 
@@ -162,7 +195,18 @@ async fn names_of_any_kind_live_through_the_whole_life() {
     let app = App::start().await;
     app.db.execute("create schema \"Sch\"\"ema.1\"").await;
     let long = "x".repeat(62);
-    let names = ["MiXed", "with space", "quo\"te", "semi;colon -- x", "dot.ted", "emoji🙂", "new\nline", "%I", &format!("{long}a"), &format!("{long}b")];
+    let names = [
+        "MiXed",
+        "with space",
+        "quo\"te",
+        "semi;colon -- x",
+        "dot.ted",
+        "emoji🙂",
+        "new\nline",
+        "%I",
+        &format!("{long}a"),
+        &format!("{long}b"),
+    ];
     for name in names {
         for strategy in [Strategy::Swap, Strategy::Merge] {
             let mut definition = App::definition(strategy, PER_USER);
@@ -189,7 +233,10 @@ async fn a_role_without_privilege_is_told_which_one_it_lacks() {
     app.db.execute(&format!("grant usage on schema remat to {role}; grant select, insert, update on all tables in schema remat to {role}; grant usage on all sequences in schema remat to {role}")).await;
     let remat = support::connect(&app.db.role_url(&role)).await;
     let run = remat.refresh(&view, RefreshOptions::default()).await.unwrap();
-    assert!(complaint(&run).contains("must be owner") || complaint(&run).contains("permission denied"), "{run:#?}");
+    assert!(
+        complaint(&run).contains("must be owner") || complaint(&run).contains("permission denied"),
+        "{run:#?}"
+    );
     assert_eq!(run.error.unwrap().sqlstate.as_deref(), Some("42501"));
 }
 
@@ -202,7 +249,13 @@ async fn a_reader_that_holds_its_transaction_delays_others_only_briefly_and_is_n
         definition.settings.lock_budget_ms = 300;
         let view = app.create(&definition).await;
         let reader = app.db.connect().await;
-        reader.batch_execute(&format!("set application_name = 'long report'; begin; select * from {}", view.definition.name.to_sql())).await.unwrap();
+        reader
+            .batch_execute(&format!(
+                "set application_name = 'long report'; begin; select * from {}",
+                view.definition.name.to_sql()
+            ))
+            .await
+            .unwrap();
         let run = app.refresh(&view).await;
         let said = complaint(&run);
         assert_eq!(run.error.as_ref().unwrap().sqlstate.as_deref(), Some("55P03"));
@@ -255,11 +308,16 @@ async fn a_deadlock_ends_the_run_as_failed_with_its_code() {
                     create trigger slow after insert on per_user execute function slow_trigger()").await;
     app.db.execute("insert into sales (user_id, cents) values (4000, 1)").await;
     let other = app.db.connect().await;
-    other.batch_execute("begin; set local deadlock_timeout = '60s'; select pg_advisory_xact_lock(2)").await.unwrap();
+    other
+        .batch_execute("begin; set local deadlock_timeout = '60s'; select pg_advisory_xact_lock(2)")
+        .await
+        .unwrap();
     let refresh = spawn_refresh(&app, &view);
     let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and objid = 2 and database = (select oid from pg_database where datname = current_database())";
     wait_until("the merge waits in its trigger", async || app.count(waiting).await > 0).await;
-    let blocked = tokio::spawn(async move { other.batch_execute("lock table per_user in access exclusive mode; rollback").await });
+    let blocked = tokio::spawn(async move {
+        other.batch_execute("lock table per_user in access exclusive mode; rollback").await
+    });
     let run = refresh.await.unwrap();
     assert!(complaint(&run).contains("deadlock"), "{run:#?}");
     assert_eq!(run.error.unwrap().sqlstate.as_deref(), Some("40P01"));
@@ -288,7 +346,10 @@ async fn a_paused_view_is_skipped_unless_forced() {
     use remat::view::Pause;
     let app = App::start().await;
     let view = app.view(Strategy::Merge, PER_USER).await;
-    app.remat.pause(&view, &Pause { by: "ada".into(), reason: Some("migration".into()), until: None }).await.unwrap();
+    app.remat
+        .pause(&view, &Pause { by: "ada".into(), reason: Some("migration".into()), until: None })
+        .await
+        .unwrap();
     let view = app.again(&view).await;
     assert_eq!(app.refresh(&view).await.reason.as_deref(), Some("paused"));
     let forced = RefreshOptions { force: true, ..RefreshOptions::default() };

@@ -17,9 +17,13 @@ use crate::{Outcome, shell};
 pub(crate) async fn start() -> Outcome<Servers> {
     let run_as = RunAs::find().await.map_err(told)?;
     let root = root_dir(&run_as)?;
+    // Everything that may be refused comes before anything that would have to be stopped again.
+    let binaries = binaries(&root).await?;
+    pgbouncer::require().await?;
     let mut servers = Servers::default();
-    for binaries in binaries(&root).await? {
-        servers.servers.push(start_server(&binaries, &root).await?);
+    for binaries in &binaries {
+        servers.servers.push(start_server(binaries, &root).await?);
+        write(&servers)?;
     }
     if let Some(first) = servers.servers.first_mut() {
         first.pgbouncer_port = Some(pgbouncer::start(&root.join("pgbouncer"), first.port, &run_as).await?);

@@ -11,15 +11,17 @@ use tokio::process::Command;
 
 use crate::{Outcome, shell};
 
+/// Makes sure that the program is there.
+pub(super) async fn require() -> Outcome {
+    if shell::on_path("pgbouncer") { Ok(()) } else { shell::install(&["pgbouncer"]).await }
+}
+
 /// Starts it for this server, or takes over the one that runs; returns its port.
 pub(super) async fn start(dir: &Path, server_port: u16, run_as: &RunAs) -> Outcome<u16> {
     if let Some(port) = running_for(dir, server_port).await {
         return Ok(port);
     }
     stop(dir).await?;
-    if !shell::on_path("pgbouncer") {
-        shell::install(&["pgbouncer"]).await?;
-    }
     std::fs::create_dir_all(dir)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     std::fs::write(dir.join("users.txt"), "\"postgres\" \"\"\n")?;

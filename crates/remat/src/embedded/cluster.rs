@@ -121,7 +121,7 @@ impl Cluster {
         run_as.private_dir(home)?;
         let home = home.canonicalize().map_err(EmbeddedError::io("look at", home))?;
         let lock = lock(&home)?;
-        let server = Server { binaries: binaries.clone(), home, run_as };
+        let server = Server::new(binaries.clone(), home, run_as);
         Ok(Self { server, port: SOCKET_PORT, socket_dir: None, stops_on_drop: true, _lock: lock })
     }
 

@@ -5,9 +5,10 @@
 //! paths, so no path is ever quoted for the shell that `pg_ctl` uses. Data appears under its name only when complete.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::pidfile::{self, PidFile};
@@ -24,9 +25,16 @@ pub(super) struct Server {
     pub(super) binaries: ServerBinaries,
     pub(super) home: PathBuf,
     pub(super) run_as: RunAs,
+    /// Held while `pg_ctl start` runs; true once no start may begin any more. A start that was cancelled half way
+    /// would otherwise bring up a server after the destructor had found none to stop.
+    is_closed: Arc<Mutex<bool>>,
 }
 
 impl Server {
+    pub(super) fn new(binaries: ServerBinaries, home: PathBuf, run_as: RunAs) -> Self {
+        Self { binaries, home, run_as, is_closed: Arc::default() }
+    }
+
     pub(super) fn data(&self) -> PathBuf {
         self.home.join("data")
     }
@@ -74,7 +82,7 @@ impl Server {
         let _ = tokio::fs::rename(&log, self.home.join("server.log.old")).await;
         let (wait, options) = (format!("--timeout={PATIENCE_S}"), "--options=-c config_file=remat.conf");
         let args = ["start", "--wait", &wait, "--pgdata=data", "--log=server.log", options];
-        let Err(error) = self.run("pg_ctl", &args).await else { return Ok(()) };
+        let Err(error) = self.run_even_if_cancelled("pg_ctl", &args).await else { return Ok(()) };
         let said = tokio::fs::read_to_string(&log).await.unwrap_or_default();
         match error {
             EmbeddedError::Program { .. } if !said.is_empty() => {
@@ -101,6 +109,7 @@ impl Server {
 
     /// The same for a destructor, which cannot wait otherwise and has nobody to tell of a failure.
     pub(super) fn stop_blocking(&self) {
+        *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
         if self.data().join("postmaster.pid").exists() {
             let mut pg_ctl = self.run_as.command(&self.binaries.program("pg_ctl"), &self.home);
             let _ = pg_ctl.args(Self::STOP).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -142,13 +151,31 @@ impl Server {
         let path = self.binaries.program(program);
         let mut command = tokio::process::Command::from(self.run_as.command(&path, &self.home));
         let output = command.args(args).kill_on_drop(true).output().await;
-        let output = output.map_err(EmbeddedError::io("run", &path))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = [output.stdout, output.stderr].concat();
-        Err(EmbeddedError::Program { program, output: last_lines(&String::from_utf8_lossy(&said)) })
+        judge(program, output.map_err(EmbeddedError::io("run", &path))?)
     }
+
+    /// Runs a program that is better finished than killed. The destructor waits for it.
+    async fn run_even_if_cancelled(&self, program: &'static str, args: &[&str]) -> Result<(), EmbeddedError> {
+        let path = self.binaries.program(program);
+        let mut command = self.run_as.command(&path, &self.home);
+        command.args(args);
+        let is_closed = Arc::clone(&self.is_closed);
+        let run = move || {
+            let is_closed = is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+            if *is_closed { Err(io::ErrorKind::Interrupted.into()) } else { command.output() }
+        };
+        let output =
+            tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        judge(program, output.map_err(EmbeddedError::io("run", &path))?)
+    }
+}
+
+fn judge(program: &'static str, output: Output) -> Result<(), EmbeddedError> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(EmbeddedError::Program { program, output: last_lines(&String::from_utf8_lossy(&said)) })
 }
 
 fn last_lines(text: &str) -> String {

@@ -30,6 +30,11 @@ as $$
   from   unnest(array[schema_name, view_name]) with ordinality as parts(part, position)
 $$;
 
+-- Names as SQL text, in order; null for none.
+create function remat.name_list(names text[]) returns text
+language sql stable parallel safe set search_path = pg_catalog, pg_temp
+as $$ select string_agg(format('%I', name), ', ' order by n) from unnest(names) with ordinality as list(name, n) $$;
+
 -- The view that a caller names as `name` (in schema public) or `schema.name`.
 create function remat.view_named(view_name text) returns remat.views
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -65,9 +70,8 @@ as $$
   select r.*
   from   remat.runs r
   where  r.view_id = $1 and r.status = 'success' and r.data_as_of is not null
-  and    r.id >= coalesce((select max(made.id)
-                           from   remat.runs made
-                           where  made.view_id = $1 and made.operation in ('create', 'delete') and made.status = 'success'), 0)
+  and    r.id >= coalesce((select max(m.id) from remat.runs m
+                           where  m.view_id = $1 and m.operation in ('create', 'delete') and m.status = 'success'), 0)
   order  by r.data_as_of desc
   limit  1
 $$;
@@ -168,22 +172,32 @@ $$;
 
 -- What stands in the database ----------------------------------------------------------------------------------------
 
--- The fingerprint that Relation::fingerprint in pg/catalog.rs gives; printed under an empty search_path, so that the
--- server names every object in full.
+-- What stands under a name; unlike a cast to regclass it asks for no privilege on the schema.
+create function remat.relation_at(schema_name text, relation_name text) returns oid
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where  n.nspname = $1 and c.relname = $2
+$$;
+
+-- A relation's query as the server prints it, under an empty search path, so that it names every object in full
+-- whoever asks; null for a table.
+create function remat.printed_query(relation oid) returns text
+language sql stable set search_path = ''
+as $$
+  select pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c where c.oid = relation and c.relkind in ('m', 'v')
+$$;
+
+-- Two hashes with a colon between: of the columns, which change when somebody alters the relation, and of the query,
+-- whose text also changes when somebody renames what it reads.
 create function remat.relation_fingerprint(relation oid) returns text
 language sql stable set search_path = ''
 as $$
-  select pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
-           coalesce(columns.list, '') || e'\n'
-           || coalesce(case when c.relkind <> 'r' then pg_catalog.pg_get_viewdef(c.oid) end, ''), 'UTF8')), 'hex'), 32)
-  from   pg_catalog.pg_class c
-  cross  join lateral (
-           select pg_catalog.string_agg(
-                    '"' || pg_catalog.replace(a.attname, '"', '""') || '" ' || pg_catalog.format_type(a.atttypid, a.atttypmod),
-                    ',' order by a.attnum) as list
-           from   pg_catalog.pg_attribute a
-           where  a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
-  where  c.oid = relation
+  select pg_catalog.md5(pg_catalog.string_agg(
+           pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ',' order by a.attnum))
+         || ':' || pg_catalog.md5(coalesce(remat.printed_query(relation), ''))
+  from   pg_catalog.pg_attribute a
+  where  a.attrelid = relation and a.attnum > 0 and not a.attisdropped
 $$;
 
 -- Says why the relation that remat made is not there under the view's name.
@@ -215,12 +229,12 @@ create function remat.deployed(v remat.views) returns oid
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  relation oid := (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                   where  n.nspname = v.schema_name and c.relname = v.view_name);
+  relation oid := remat.relation_at(v.schema_name, v.view_name);
 begin
   if relation is null or v.relation_oid is null then
     perform remat.raise_missing(v);
-  elsif relation = v.relation_oid then
+  elsif relation = v.relation_oid
+        and split_part(remat.relation_fingerprint(relation), ':', 1) = split_part(v.relation_fingerprint, ':', 1) then
     return relation;
   elsif remat.relation_fingerprint(relation) = v.relation_fingerprint then
     update remat.views
@@ -284,258 +298,12 @@ begin
   elsif v.strategy = 'concurrent' then
     raise exception 'materialized view "%" cannot be refreshed concurrently', remat.typed_name(v.schema_name, v.view_name)
     using errcode = 'object_not_in_prerequisite_state', detail = lacks,
-          hint = format('create unique index on %I.%I (%s);', v.schema_name, v.view_name, coalesce(
-                   (select string_agg(format('%I', k), ', ' order by n) from unnest(v.key_columns) with ordinality as c(k, n)),
-                   '<columns that identify a row>'));
+          hint = format('create unique index on %I.%I (%s);', v.schema_name, v.view_name,
+                        coalesce(remat.name_list(v.key_columns), '<columns that identify a row>'));
   else
     strategy := 'regular';
     reason := format('%s; refreshed plainly. %s', case v.strategy when 'swap' then 'swap needs a remat process'
                                                    else 'auto: no index allows a concurrent refresh' end, lacks);
   end if;
-end
-$$;
-
--- Doing it -----------------------------------------------------------------------------------------------------------
-
--- Runs statements with what the definition pins, and as `as_role` where one is given; `numbers` has for each the rows
--- that it touched or, where `reads` says so, the number that it selected; `ended` when it ended.
---
--- The SET clauses only make the server put these settings back at the end; the definition's values are set inside.
--- Between pinning and the end nothing but the statements themselves is looked up by name or operator, for the view's
--- search_path holds there.
-create function remat.run_pinned(statements text[], reads boolean[], settings jsonb, as_role text,
-                                 out numbers bigint[], out ended timestamptz[])
-language plpgsql
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres'
-set extra_float_digits = 1 set row_security = on set lock_timeout = 0
-as $$
-declare
-  further   jsonb := coalesce(settings->'parameters', '{}');
-  names     text[] := array(select jsonb_object_keys(further));
-  before    text[] := array(select current_setting(name, true) from unnest(names) with ordinality as n(name, i) order by i);
-  role_then text := current_setting('role');
-  path      text := (select string_agg(format('%I', name), ', ' order by i)
-                     from jsonb_array_elements_text(settings->'search_path') with ordinality as p(name, i));
-  last      integer := cardinality(statements);
-  number    bigint;
-begin
-  perform set_config('lock_timeout', greatest(coalesce((settings->>'lock_timeout_ms')::integer, 50), 1)::text, true),
-          set_config('TimeZone', coalesce(settings->>'time_zone', 'UTC'), true);
-  perform set_config(key, value, true) from jsonb_each_text(further);
-  perform set_config('remat.writing', 'on', true), set_config('role', coalesce(as_role, role_then), true),
-          set_config('search_path', coalesce(path, 'public'), true);
-  for i in 1..last loop
-    if reads[i] then
-      execute statements[i] into number;
-    else
-      execute statements[i];
-      get diagnostics number = row_count;
-    end if;
-    numbers[i] := number;
-    ended[i] := pg_catalog.clock_timestamp();
-  end loop;
-  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-  perform set_config('role', role_then, true), set_config('remat.writing', 'off', true);
-  perform set_config(name, coalesce(value, ''), true) from unnest(names, before) as saved(name, value);
-end
-$$;
-
--- Rows inserted into and deleted from the relation by this transaction, as the server counts them anyway; nothing
--- where it does not. Around a refresh in a subtransaction of its own the difference is exact and costs no scan:
--- CONCURRENTLY writes by plain statements, and a plain refresh reports what it wrote as inserted.
-create function remat.written(relation oid, out inserted bigint, out deleted bigint)
-language sql volatile set search_path = pg_catalog, pg_temp
-as $$
-  select case when counts then pg_stat_get_xact_tuples_inserted(relation) end,
-         case when counts then pg_stat_get_xact_tuples_deleted(relation) end
-  from   cast(current_setting('track_counts') as boolean) as counts
-$$;
-
--- Rows before a run without reading the view: what the last success left, else the server's estimate. reltuples comes
--- second because CONCURRENTLY does not touch it.
-create function remat.rows_known(view_id bigint, relation oid) returns bigint
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-  select case when c.relispopulated
-              then coalesce((select f.rows_after from remat.last_fill(view_id) f), nullif(c.reltuples, -1)::bigint)
-              else 0 end
-  from   pg_class c
-  where  c.oid = relation
-$$;
-
-create function remat.phases_ms(phases text[], began timestamptz, ended timestamptz[]) returns jsonb
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_object_agg(phase, ms)
-  from  (select phase, round(sum(extract(epoch from took)) * 1000, 3) as ms
-         from  (select p.phase, p.stop - lag(p.stop, 1, began) over (order by p.i) as took
-                from   unnest(phases, ended) with ordinality as p(phase, stop, i)) as steps
-         group  by phase) as sums
-$$;
-
-create function remat.refresh_matview(v remat.views, relation oid, how text) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  way    record := remat.choose_way(v, relation);
-  target text := format('%I.%I', v.schema_name, v.view_name);
-  plain  boolean := way.strategy = 'regular';
-  known  bigint := remat.rows_known(v.id, relation);
-  before record := remat.written(relation);
-  -- Before the statement is sent: its snapshot is taken before it waits for any lock.
-  as_of  timestamptz := clock_timestamp();
-  done   record := remat.run_pinned(array[format('refresh materialized view %s %s',
-                                                 case when plain then '' else 'concurrently' end, target)],
-                                    array[false], v.settings, null);
-  after  record := remat.written(relation);
-  rows   bigint := after.inserted - before.inserted - case when plain then 0 else after.deleted - before.deleted end
-                   + case when plain then 0 else known end;
-begin
-  -- A plain refresh has counted already; after a concurrent one the lock that it holds keeps the number true.
-  if how = 'exact' and (not plain or rows is null) then
-    rows := (remat.run_pinned(array['select count(*) from ' || target], array[true], v.settings, null)).numbers[1];
-    known := coalesce(rows - (after.inserted - before.inserted) + (after.deleted - before.deleted), known);
-  end if;
-  return jsonb_build_object(
-    'strategy', way.strategy, 'reason', way.reason, 'data_as_of', as_of,
-    'rows_before', case when how <> 'none' then known end,
-    'rows_after', case when how <> 'none' then rows end,
-    'rows_inserted', case when not plain then after.inserted - before.inserted end,
-    'rows_deleted', case when not plain then after.deleted - before.deleted end,
-    'meta', jsonb_build_object('phases_ms', remat.phases_ms(array['build'], as_of, done.ended), 'vacuum_wanted', plain));
-end
-$$;
-
--- Says which key broke a merge, and how to find the rows, without showing them.
-create function remat.raise_bad_key(v remat.views, wrong text, code text) returns void
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  key    text := (select string_agg(format('%I', k), ', ' order by n) from unnest(v.key_columns) with ordinality as c(k, n));
-  source text := format('remat_query.v%s', v.id);
-begin
-  raise exception 'the key of view "%" is % in its query''s result', remat.typed_name(v.schema_name, v.view_name), wrong
-  using errcode = code,
-        hint = case wrong
-                 when 'NULL' then format('Find the rows with: select * from %s where num_nulls(%s) > 0;', source, key)
-                 else format('Find the duplicates with: select %s, count(*) from %s group by %1$s having count(*) > 1;',
-                             key, source) end;
-end
-$$;
-
--- Runs the stored statements of a merge as the owner of the table, as REFRESH does for a materialized view.
-create function remat.run_program(v remat.views, relation oid) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  steps record;
-  done  record;
-  count jsonb;
-  as_of timestamptz := clock_timestamp();
-begin
-  select array_agg(s.value->>'sql' order by i) as statements,
-         array_agg(coalesce(s.value->>'counts' = 'before', false) order by i) as reads,
-         array_agg(s.value->>'phase' order by i) as phases,
-         array_agg(s.value->>'counts' order by i) as counts
-  into   steps
-  from   jsonb_array_elements(v.program) with ordinality as s(value, i);
-  done := remat.run_pinned(steps.statements, steps.reads, v.settings,
-                           (select pg_get_userbyid(c.relowner)::text from pg_class c where c.oid = relation));
-  count := (select jsonb_object_agg(c.name, c.number)
-            from unnest(steps.counts, done.numbers) as c(name, number) where c.name is not null);
-  if (count->>'staged')::bigint <> (count->>'before')::bigint + (count->>'inserted')::bigint - (count->>'deleted')::bigint then
-    perform remat.raise_bad_key(v, 'not unique', '21000');
-  end if;
-  return jsonb_build_object(
-    'strategy', 'merge', 'data_as_of', as_of,
-    'reason', case v.strategy when 'auto' then 'auto: the view has a key, so only the difference is written' else 'as defined' end,
-    'rows_before', count->'before', 'rows_after', count->'staged', 'rows_inserted', count->'inserted',
-    'rows_updated', count->'updated', 'rows_deleted', count->'deleted',
-    'meta', jsonb_build_object('phases_ms', remat.phases_ms(steps.phases, as_of, done.ended)));
-end
-$$;
-
-create function remat.refresh_table(v remat.views, relation oid, how text) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  outcome jsonb;
-begin
-  if v.program is null then
-    raise exception 'view "%" has no stored merge', remat.typed_name(v.schema_name, v.view_name)
-    using errcode = 'object_not_in_prerequisite_state', hint = 'Run `remat apply`, which writes it.';
-  end if;
-  begin
-    outcome := remat.run_program(v, relation);
-  exception
-    when unique_violation then perform remat.raise_bad_key(v, 'not unique', sqlstate);
-    when not_null_violation then perform remat.raise_bad_key(v, 'NULL', sqlstate);
-  end;
-  return case how when 'none' then outcome - '{rows_before,rows_after}'::text[] else outcome end;
-end
-$$;
-
--- Brings the contents up to date by the way that fits what stands under the name.
-create function remat.perform(v remat.views, how text) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  relation oid := remat.deployed(v);
-  kind     text := (select c.relkind from pg_class c where c.oid = relation);
-  outcome  jsonb;
-begin
-  if kind = 'm' and v.strategy in ('regular', 'concurrent', 'swap', 'auto') then
-    outcome := remat.refresh_matview(v, relation, how);
-  elsif kind = 'r' and v.strategy in ('merge', 'auto') then
-    outcome := remat.refresh_table(v, relation, how);
-  else
-    raise exception 'strategy "%" does not fit %', v.strategy,
-          case kind when 'm' then 'a materialized view' when 'r' then 'a managed table' else 'what stands under the name' end
-    using errcode = 'object_not_in_prerequisite_state',
-          hint = 'Change the strategy in the definition and run `remat apply`, which converts the relation.';
-  end if;
-  return jsonb_set(outcome, '{meta}', outcome->'meta' || jsonb_build_object(
-           'view', remat.typed_name(v.schema_name, v.view_name), 'row_count_strategy', how))
-         || jsonb_build_object('status', 'success', 'bytes', pg_total_relation_size(relation));
-end
-$$;
-
--- Waits for locks in short attempts, each in a subtransaction, so that readers never queue behind a waiting refresh for
--- longer than one of them; every attempt has a new snapshot and its own data_as_of. The pause between attempts grows to
--- half a second, so that readers get their turn.
---
--- OTHERS leaves out two errors. A failed ASSERT in a view's function is the fault of that view like any other. A cancel,
--- or the timeout of the caller's statement, is caught only to be told and raised again by the caller of this function: to
--- swallow it would make the loop over the views one that nobody can stop.
-create function remat.perform_patiently(v remat.views, how text) returns jsonb
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  began   timestamptz := clock_timestamp();
-  tried   timestamptz;
-  budget  interval := make_interval(secs => coalesce((v.settings->>'lock_budget_ms')::float8, 30000) / 1000);
-  outcome jsonb;
-  detail  text;
-  hint    text;
-begin
-  for attempt in 1..2147483647 loop
-    tried := clock_timestamp();
-    begin
-      outcome := remat.perform(v, how);
-    exception when others or query_canceled or assert_failure then
-      get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
-      outcome := remat.failed_outcome(sqlstate, sqlerrm, detail, hint);
-    end;
-    outcome := outcome || jsonb_build_object('lock_wait_ms', floor(1000 * extract(epoch from tried - began)));
-    exit when outcome->>'error_sqlstate' is distinct from '55P03';
-    if clock_timestamp() - began >= budget then
-      return outcome || jsonb_build_object(
-        'lock_wait_ms', floor(1000 * extract(epoch from clock_timestamp() - began)),
-        'error_detail', 'Blocked by ' || remat.blockers(to_regclass(format('%I.%I', v.schema_name, v.view_name))) || '.',
-        'error_hint', 'Wait for these sessions or end them, or raise lock_budget of the view.');
-    end if;
-    perform pg_sleep(least(attempt, 10) * 0.05);
-  end loop;
-  return outcome;
 end
 $$;

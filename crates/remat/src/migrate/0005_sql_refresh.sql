@@ -1,4 +1,254 @@
--- The SQL interface, second part: runs around the refreshes of 0003, and the functions that people call.
+-- The SQL interface, second part: how a view is refreshed, the run around that, and the functions that people call.
+-- The law is that of 0003.
+
+-- Doing it -----------------------------------------------------------------------------------------------------------
+
+-- Runs statements with what the definition pins, and as `as_role` where one is given; `numbers` has for each the rows
+-- that it touched or, where `reads` says so, the number that it selected; `ended` when it ended.
+--
+-- The SET clauses only make the server put these settings back at the end; the definition's values are set inside.
+-- Between pinning and the end nothing but the statements themselves is looked up by name or operator, for the view's
+-- search_path holds there.
+create function remat.run_pinned(statements text[], reads boolean[], settings jsonb, as_role text,
+                                 out numbers bigint[], out ended timestamptz[])
+language plpgsql
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres'
+set extra_float_digits = 1 set row_security = on set lock_timeout = 0
+as $$
+declare
+  further   jsonb := coalesce(settings->'parameters', '{}');
+  names     text[] := array(select jsonb_object_keys(further));
+  before    text[] := array(select current_setting(name, true) from unnest(names) with ordinality n(name, i) order by i);
+  role_then text := current_setting('role');
+  path      text := remat.name_list(array(select jsonb_array_elements_text(coalesce(settings->'search_path', '["public"]'))));
+  last      integer := cardinality(statements);
+  number    bigint;
+begin
+  perform set_config('lock_timeout', greatest(coalesce((settings->>'lock_timeout_ms')::integer, 50), 1)::text, true),
+          set_config('TimeZone', coalesce(settings->>'time_zone', 'UTC'), true);
+  perform set_config(key, value, true) from jsonb_each_text(further);
+  perform set_config('remat.writing', 'on', true), set_config('role', coalesce(as_role, role_then), true),
+          set_config('search_path', coalesce(path, ''), true);
+  for i in 1..last loop
+    if reads[i] then
+      execute statements[i] into number;
+    else
+      execute statements[i];
+      get diagnostics number = row_count;
+    end if;
+    numbers[i] := number;
+    ended[i] := pg_catalog.clock_timestamp();
+  end loop;
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  perform set_config('role', role_then, true), set_config('remat.writing', 'off', true);
+  perform set_config(name, coalesce(value, ''), true) from unnest(names, before) as saved(name, value);
+end
+$$;
+
+-- Rows inserted into and deleted from the relation by this transaction, as the server counts them anyway; nothing
+-- where it does not. Around a refresh in a subtransaction of its own the difference is exact and costs no scan:
+-- CONCURRENTLY writes by plain statements, and a plain refresh reports what it wrote as inserted.
+create function remat.written(relation oid, out inserted bigint, out deleted bigint)
+language sql volatile set search_path = pg_catalog, pg_temp
+as $$
+  select case when counts then pg_stat_get_xact_tuples_inserted(relation) end,
+         case when counts then pg_stat_get_xact_tuples_deleted(relation) end
+  from   cast(current_setting('track_counts') as boolean) as counts
+$$;
+
+-- Rows before a run without reading the view: what the last success left, else the server's estimate. reltuples comes
+-- second because CONCURRENTLY does not touch it.
+create function remat.rows_known(view_id bigint, relation oid) returns bigint
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select case when c.relispopulated
+              then coalesce((select f.rows_after from remat.last_fill(view_id) f), nullif(c.reltuples, -1)::bigint)
+              else 0 end
+  from   pg_class c
+  where  c.oid = relation
+$$;
+
+create function remat.phases_ms(phases text[], began timestamptz, ended timestamptz[]) returns jsonb
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(phase, ms)
+  from  (select phase, round(sum(extract(epoch from took)) * 1000, 3) as ms
+         from  (select p.phase, p.stop - lag(p.stop, 1, began) over (order by p.i) as took
+                from   unnest(phases, ended) with ordinality as p(phase, stop, i)) as steps
+         group  by phase) as sums
+$$;
+
+create function remat.refresh_matview(v remat.views, relation oid, how text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  way    record := remat.choose_way(v, relation);
+  target text := format('%I.%I', v.schema_name, v.view_name);
+  plain  boolean := way.strategy = 'regular';
+  known  bigint := remat.rows_known(v.id, relation);
+  before record := remat.written(relation);
+  -- Before the statement is sent: its snapshot is taken before it waits for any lock.
+  as_of  timestamptz := clock_timestamp();
+  done   record := remat.run_pinned(array[format('refresh materialized view %s %s',
+                                                 case when plain then '' else 'concurrently' end, target)],
+                                    array[false], v.settings, null);
+  after  record := remat.written(relation);
+  rows   bigint := after.inserted - before.inserted - case when plain then 0 else after.deleted - before.deleted end
+                   + case when plain then 0 else known end;
+begin
+  -- A plain refresh has counted already; after a concurrent one the lock that it holds keeps the number true.
+  if how = 'exact' and (not plain or rows is null) then
+    rows := (remat.run_pinned(array['select count(*) from ' || target], array[true], v.settings, null)).numbers[1];
+    known := coalesce(rows - (after.inserted - before.inserted) + (after.deleted - before.deleted), known);
+  end if;
+  return jsonb_build_object(
+    'strategy', way.strategy, 'reason', way.reason, 'data_as_of', as_of,
+    'rows_before', case when how <> 'none' then known end,
+    'rows_after', case when how <> 'none' then rows end,
+    'rows_inserted', case when not plain then after.inserted - before.inserted end,
+    'rows_deleted', case when not plain then after.deleted - before.deleted end,
+    'meta', jsonb_build_object('phases_ms', remat.phases_ms(array['build'], as_of, done.ended), 'vacuum_wanted', plain));
+end
+$$;
+
+-- Says which key broke a merge, and how to find the rows, without showing them.
+create function remat.raise_bad_key(v remat.views, wrong text, code text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  key    text := remat.name_list(v.key_columns);
+  source text := format('remat_query.v%s', v.id);
+begin
+  raise exception 'the key of view "%" is % in its query''s result', remat.typed_name(v.schema_name, v.view_name), wrong
+  using errcode = code,
+        hint = case wrong
+                 when 'NULL' then format('Find the rows with: select * from %s where num_nulls(%s) > 0;', source, key)
+                 else format('Find the duplicates with: select %s, count(*) from %s group by %1$s having count(*) > 1;',
+                             key, source) end;
+end
+$$;
+
+-- Runs the stored statements of a merge with the rights of the table's owner. That is less than REFRESH does for a
+-- materialized view: nothing keeps a function of that owner from taking the caller's rights back. A superuser therefore
+-- merges only where the owner is trusted; a worker role that is a member of the owners risks no more than their rights.
+create function remat.run_program(v remat.views, relation oid) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  steps record;
+  done  record;
+  count jsonb;
+  as_of timestamptz := clock_timestamp();
+begin
+  select array_agg(s.value->>'sql' order by i) as statements,
+         array_agg(coalesce(s.value->>'counts' = 'before', false) order by i) as reads,
+         array_agg(s.value->>'phase' order by i) as phases,
+         array_agg(s.value->>'counts' order by i) as counts
+  into   steps
+  from   jsonb_array_elements(v.program) with ordinality as s(value, i);
+  done := remat.run_pinned(steps.statements, steps.reads, v.settings,
+                           (select pg_get_userbyid(c.relowner)::text from pg_class c where c.oid = relation));
+  count := (select jsonb_object_agg(c.name, c.number)
+            from unnest(steps.counts, done.numbers) as c(name, number) where c.name is not null);
+  if (count->>'staged')::bigint
+     <> (count->>'before')::bigint + (count->>'inserted')::bigint - (count->>'deleted')::bigint then
+    perform remat.raise_bad_key(v, 'not unique', '21000');
+  end if;
+  return jsonb_build_object(
+    'strategy', 'merge', 'data_as_of', as_of,
+    'reason', case v.strategy when 'auto' then 'auto: the view has a key, so only the difference is written'
+              else 'as defined' end,
+    'rows_before', count->'before', 'rows_after', count->'staged', 'rows_inserted', count->'inserted',
+    'rows_updated', count->'updated', 'rows_deleted', count->'deleted',
+    'meta', jsonb_build_object('phases_ms', remat.phases_ms(steps.phases, as_of, done.ended)));
+end
+$$;
+
+create function remat.refresh_table(v remat.views, relation oid, how text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  outcome jsonb;
+begin
+  if v.program is null then
+    raise exception 'view "%" has no stored merge', remat.typed_name(v.schema_name, v.view_name)
+    using errcode = 'object_not_in_prerequisite_state', hint = 'Run `remat apply`, which writes it.';
+  end if;
+  begin
+    outcome := remat.run_program(v, relation);
+  exception
+    when unique_violation then perform remat.raise_bad_key(v, 'not unique', sqlstate);
+    when not_null_violation then perform remat.raise_bad_key(v, 'NULL', sqlstate);
+  end;
+  return case how when 'none' then outcome - '{rows_before,rows_after}'::text[] else outcome end;
+end
+$$;
+
+-- Brings the contents up to date by the way that fits what stands under the name.
+create function remat.perform(v remat.views, how text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation oid := remat.deployed(v);
+  kind     text := (select c.relkind from pg_class c where c.oid = relation);
+  outcome  jsonb;
+begin
+  if kind = 'm' and v.strategy in ('regular', 'concurrent', 'swap', 'auto') then
+    outcome := remat.refresh_matview(v, relation, how);
+  elsif kind = 'r' and v.strategy in ('merge', 'auto') then
+    outcome := remat.refresh_table(v, relation, how);
+  else
+    raise exception 'strategy "%" does not fit %', v.strategy,
+                    case kind when 'm' then 'a materialized view' when 'r' then 'a managed table'
+                    else 'what stands under the name' end
+    using errcode = 'object_not_in_prerequisite_state',
+          hint = 'Change the strategy in the definition and run `remat apply`, which converts the relation.';
+  end if;
+  return jsonb_set(outcome, '{meta}', outcome->'meta' || jsonb_build_object(
+           'view', remat.typed_name(v.schema_name, v.view_name), 'row_count_strategy', how))
+         || jsonb_build_object('status', 'success', 'bytes', pg_total_relation_size(relation));
+end
+$$;
+
+-- Waits for locks in short attempts, each in a subtransaction, so that readers never queue behind a waiting refresh for
+-- longer than one of them; every attempt has a new snapshot and its own data_as_of. The pause between attempts grows to
+-- half a second, so that readers get their turn; it lies within the block, because a cancel may come then too.
+--
+-- OTHERS leaves out two errors. A failed ASSERT in a view's function is the fault of that view like any other. A cancel,
+-- or the timeout of the caller's statement, is caught only to be told and raised again by the caller of this function: to
+-- swallow it would make the loop over the views one that nobody can stop.
+create function remat.perform_patiently(v remat.views, how text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  began   timestamptz := clock_timestamp();
+  tried   timestamptz := began;
+  budget  interval := make_interval(secs => coalesce((v.settings->>'lock_budget_ms')::float8, 30000) / 1000);
+  outcome jsonb;
+  detail  text;
+  hint    text;
+begin
+  for attempt in 0..2147483647 loop
+    begin
+      perform pg_sleep(least(attempt, 10) * 0.05);
+      tried := clock_timestamp();
+      outcome := remat.perform(v, how);
+    exception when others or query_canceled or assert_failure then
+      get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
+      outcome := remat.failed_outcome(sqlstate, sqlerrm, detail, hint);
+    end;
+    outcome := outcome || jsonb_build_object('lock_wait_ms', floor(1000 * extract(epoch from tried - began)));
+    exit when outcome->>'error_sqlstate' is distinct from '55P03';
+    if clock_timestamp() - began >= budget then
+      return outcome || jsonb_build_object(
+        'lock_wait_ms', floor(1000 * extract(epoch from clock_timestamp() - began)),
+        'error_detail', 'Blocked by ' || remat.blockers(remat.relation_at(v.schema_name, v.view_name)) || '.',
+        'error_hint', 'Wait for these sessions or end them, or raise lock_budget of the view.');
+    end if;
+  end loop;
+  return outcome;
+end
+$$;
 
 -- Runs ---------------------------------------------------------------------------------------------------------------
 
@@ -8,7 +258,8 @@ language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-    raise exception 'a refresh needs a transaction that is read committed, not %', current_setting('transaction_isolation')
+    raise exception 'a refresh needs a transaction that is read committed, not %',
+                    current_setting('transaction_isolation')
     using errcode = 'invalid_transaction_state',
           detail = 'Under an older snapshot it could put older contents over newer ones.',
           hint = 'Call it in a transaction of its own, or begin with: begin isolation level read committed;';
@@ -50,7 +301,8 @@ begin
     return jsonb_build_object('status', 'skipped', 'reason', 'paused', 'duration_ms', 0, 'lock_wait_ms', 0);
   end if;
   outcome := remat.perform_patiently(v, coalesce(row_count, v.row_count));
-  return outcome || jsonb_build_object('duration_ms', greatest(0, floor(1000 * extract(epoch from clock_timestamp() - began))));
+  return outcome || jsonb_build_object(
+    'duration_ms', greatest(0, floor(1000 * extract(epoch from clock_timestamp() - began))));
 end
 $$;
 
@@ -117,10 +369,8 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$
   with recursive
   standing as (
-    select v.id, c.oid as relation
+    select v.id, remat.relation_at(v.schema_name, v.view_name) as relation
     from   remat.views v
-    join   pg_namespace n on n.nspname = v.schema_name
-    join   pg_class c on c.relnamespace = n.oid and c.relname = v.view_name
     where  v.retired_at is null
   ),
   -- A managed table has no rule of its own: its query is a view in remat_query.
@@ -132,10 +382,10 @@ as $$
     cross  join lateral (
              select d.refobjid
              from   pg_rewrite w
-             join   pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
-             where  w.ev_class = r.relation
+             join   pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+             where  w.ev_class = r.relation and d.refclassid = 'pg_class'::regclass
              union  all
-             select to_regclass(format('remat_query.v%s', s.id)) from standing s where s.relation = r.relation
+             select remat.relation_at('remat_query', 'v' || s.id) from standing s where s.relation = r.relation
            ) as next(relation)
     where  next.relation is not null
   ),
@@ -191,8 +441,9 @@ as $$ select * from remat.refresh_tag('audience') $$;
 -- The same, committing twice per view: its run, so that others see it running and a crash leaves a trace; and its
 -- contents with the outcome. A view that fails becomes a warning and a failed run. A cancel is recorded, then ends all.
 --
--- It must be called outside a transaction block. It may not have SET clauses, since it commits: so it names everything
--- in full. Its own transactions are read committed, whatever the role's default is.
+-- It must be called outside a transaction block, and alone: several statements sent at once are one. It may not have
+-- SET clauses, since it commits: so it names everything in full. Its own transactions are read committed, whatever the
+-- role's default is.
 create procedure remat.refresh_group(tag text)
 language plpgsql
 as $$

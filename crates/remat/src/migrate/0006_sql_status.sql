@@ -25,7 +25,8 @@ $$;
 -- last_status and last_error are of the last run that tried anything. A run that says running while no transaction
 -- holds its lock has lost its connection: its outcome is unknown until somebody resolves it.
 create function remat.status()
-returns table (view text, strategy text, state text, data_as_of timestamptz, age interval, last_status text, last_error text)
+returns table (view text, strategy text, state text, data_as_of timestamptz, age interval,
+               last_status text, last_error text)
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
   with held as materialized (
@@ -87,39 +88,30 @@ create function remat.prune(keep_per_view integer default 500, keep_days integer
 returns bigint
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
-  with statuses as (
-    select unnest(array['success', 'failed', 'skipped', 'cancelled']) as status
-  ),
-  -- The newest run of each view and status that is one too many. SQL jobs have no view and count as one.
-  surplus as materialized (
-    select v.id as view_id, s.status,
-           (select r.id from remat.runs r where r.view_id = v.id and r.status = s.status
-            order by r.id desc offset greatest(keep_per_view, 0) limit 1) as id
-    from   remat.views v cross join statuses s
-    union  all
-    select 0, s.status,
-           (select r.id from remat.runs r where r.view_id is null and r.status = s.status
-            order by r.id desc offset greatest(keep_per_view, 0) limit 1)
-    from   statuses s
+  with ended as (
+    -- SQL jobs have no view and count as one.
+    select r.id, r.status, r.finished_at, row_number() over (partition by r.view_id, r.status order by r.id desc) as nth
+    from   remat.runs r
+    where  r.status in ('success', 'failed', 'skipped', 'cancelled')
   ),
   kept as materialized (
     select f.id from remat.views v cross join remat.last_fill(v.id) f
     union
     select (select max(r.id) from remat.runs r
-            where r.view_id = v.id and r.operation in ('create', 'delete') and r.status = 'success') from remat.views v
+            where  r.view_id = v.id and r.operation in ('create', 'delete') and r.status = 'success')
+    from   remat.views v
     union
-    select (select max(r.id) from remat.runs r where r.view_id = v.id and r.status not in ('skipped', 'pending')) from remat.views v
+    select (select max(r.id) from remat.runs r where r.view_id = v.id and r.status not in ('skipped', 'pending'))
+    from   remat.views v
   ),
   doomed as (
-    select r.id
-    from   remat.runs r
-    left   join surplus s on s.view_id = coalesce(r.view_id, 0) and s.status = r.status
-    where  r.status in ('success', 'failed', 'skipped', 'cancelled')
-    and    (r.finished_at < clock_timestamp() - make_interval(days => keep_days) or (r.id <= s.id and r.status <> 'failed'))
-    and    r.id not in (select k.id from kept k where k.id is not null)
-    order  by r.id
+    select e.id
+    from   ended e
+    where  (e.finished_at < clock_timestamp() - make_interval(days => keep_days)
+            or (e.nth > keep_per_view and e.status <> 'failed'))
+    and    e.id not in (select k.id from kept k where k.id is not null)
+    order  by e.id
     limit  batch
-    for    update of r skip locked
   ),
   gone as (delete from remat.runs r using doomed d where r.id = d.id returning 1)
   select count(*) from gone

@@ -97,7 +97,7 @@ pub(crate) async fn pin(session: &Session, settings: &Settings) -> Result<(), Fa
         ("extra_float_digits", "1".into()),
         ("row_security", "on".into()),
         ("search_path", path.join(", ")),
-        ("lock_timeout", settings.lock_timeout_ms.to_string()),
+        ("lock_timeout", settings.lock_budget_ms.to_string()),
         ("statement_timeout", settings.statement_timeout_ms.to_string()),
     ];
     pairs.extend(settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone())));

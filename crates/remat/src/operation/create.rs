@@ -22,7 +22,7 @@ use crate::{
         runs::{Ending, Rows},
         views,
     },
-    strategy::{Phases, merge},
+    strategy::{Phases, key, merge},
     view::{Definition, RelationKind, View},
 };
 
@@ -65,7 +65,9 @@ async fn build(
     let definition = &view.definition;
     let data_as_of = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
     let new = new_relation(definition, !options.no_data);
-    let replaced = replace::replace(session, &definition.settings, old, &new, view.id).await?;
+    let replaced = replace::replace(session, &definition.settings, old, &new, view.id).await;
+    let source = format!("(\n{}\n) q", definition.query);
+    let replaced = replaced.map_err(|failure| key::explain(failure, definition, &source))?;
     phases.add("build", began);
     let made = record(session, view).await?;
     let meta = json!({
@@ -110,7 +112,6 @@ pub(crate) fn new_relation(definition: &Definition, with_data: bool) -> NewRelat
 /// Notes what was made, and the statements that merge it.
 pub(crate) async fn record(session: &Session, view: &View) -> Result<Relation, Failure> {
     let name = &view.definition.name;
-    catalog::print_full_names(session).await?;
     let made = catalog::relation_named(session, name).await?;
     let made = made.ok_or_else(|| {
         Failure::new(FailureKind::Other, format!("\"{name}\" was made but cannot be found"))

@@ -98,16 +98,14 @@ async fn ending(
 /// The relation that remat made, unless somebody dropped, renamed or changed it since.
 pub(super) async fn deployed(session: &Session, view: &View) -> Result<Relation, Failure> {
     let name = &view.definition.name;
-    catalog::print_full_names(session).await?;
     let found = catalog::relation_named(session, name).await?;
-    restore_search_path(session, view).await?;
     let (Some(relation), Some(made)) = (found, &view.relation) else {
         return Err(missing(session, view).await);
     };
-    if relation.oid == made.oid && same_columns(&relation, view) {
+    if relation.oid == made.oid && made.has_columns_of(&relation.fingerprint) {
         return Ok(relation);
     }
-    if relation.fingerprint() == made.fingerprint {
+    if relation.fingerprint == made.fingerprint {
         // The same view under another object id: restored from a dump.
         views::set_relation(session, view.id, Some(&relation)).await?;
         return Ok(relation);
@@ -117,20 +115,6 @@ pub(super) async fn deployed(session: &Session, view: &View) -> Result<Relation,
         .with_hint(format!(
             "Run `remat plan` to review the difference, or `remat create {name} --force` to restore it."
         )))
-}
-
-async fn restore_search_path(session: &Session, view: &View) -> Result<(), Failure> {
-    let path: Vec<_> =
-        view.definition.settings.search_path.iter().map(crate::name::Identifier::to_sql).collect();
-    session
-        .query("select pg_catalog.set_config('search_path', $1, true)", &[(&path.join(", "), Type::TEXT)])
-        .await
-        .map(drop)
-}
-
-/// While the object id is the one that remat made, only its columns can have been changed.
-fn same_columns(relation: &Relation, view: &View) -> bool {
-    view.definition.key.iter().all(|key| relation.columns.iter().any(|column| column.name == *key))
 }
 
 async fn missing(session: &Session, view: &View) -> Failure {

@@ -9,7 +9,7 @@ use tokio_postgres::{Row, types::Type};
 use super::{Param, Session};
 use crate::{
     failure::Failure,
-    name::{Identifier, RelationName, hash},
+    name::{Identifier, RelationName},
     view::RelationKind,
 };
 
@@ -36,6 +36,8 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// Its query as the server prints it; none for a table.
     pub query: Option<String>,
+    /// A hash of its columns and one of its query, with a colon between.
+    pub fingerprint: String,
 }
 
 /// One column.
@@ -45,15 +47,6 @@ pub struct Column {
     pub name: Identifier,
     /// Its type as the server prints it.
     pub data_type: String,
-}
-
-impl Relation {
-    /// Changes when the relation's query or columns change, and not when its data does.
-    pub fn fingerprint(&self) -> String {
-        let columns: Vec<_> =
-            self.columns.iter().map(|c| format!("{} {}", c.name.to_sql(), c.data_type)).collect();
-        hash(&format!("{}\n{}", columns.join(","), self.query.as_deref().unwrap_or_default()))
-    }
 }
 
 const STATE: &str = include_str!("relation_state.sql");
@@ -113,6 +106,7 @@ fn from_row(row: &Row) -> Result<Relation, Failure> {
         bytes: row.get(8),
         columns: columns.collect::<Result<_, Failure>>()?,
         query: row.get(11),
+        fingerprint: row.get(12),
     })
 }
 

@@ -32,37 +32,70 @@ pub(crate) async fn mark_run(session: &Session, run_id: i64) -> Result<(), Failu
     session.query(sql, &[(&RUN_KEY, Type::INT4), (&run_id, Type::INT8)]).await.map(drop)
 }
 
-/// Runs `sql`, which may wait for a lock on the relation, in attempts of `lock_timeout_ms` until it succeeds or
-/// `lock_budget_ms` is spent. Gives the time spent in attempts that failed; the last attempt's own time is its work.
-/// A failure names who held the lock.
+/// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time
+/// until it succeeded.
 pub(crate) async fn patiently(
     session: &Session,
     settings: &Settings,
     relation: u32,
     sql: &str,
 ) -> Result<Duration, Failure> {
-    let started = Instant::now();
-    let mut attempt = 0_u32;
+    let began = Instant::now();
+    let mut attempts = Attempts::new(session, settings, relation);
     loop {
-        let before = started.elapsed();
-        let timeout =
-            format!("savepoint remat_lock; set local lock_timeout = {}", settings.lock_timeout_ms.max(1));
-        session.batch(&timeout).await?;
+        attempts.begin().await?;
         match session.execute(sql, &[]).await {
-            Ok(_) => {
-                session.batch("release savepoint remat_lock").await?;
-                return Ok(before);
-            }
-            Err(failure) if failure.kind != FailureKind::LockTimeout => return Err(failure),
-            Err(failure) => {
-                session.batch("rollback to savepoint remat_lock").await?;
-                if started.elapsed() >= Duration::from_millis(settings.lock_budget_ms.into()) {
-                    return Err(with_blockers(session, relation, failure).await);
-                }
-            }
+            Ok(_) => return attempts.end().await.map(|_| began.elapsed()),
+            Err(failure) => attempts.pause_after(failure).await?,
         }
-        attempt += 1;
-        tokio::time::sleep(pause(attempt)).await;
+    }
+}
+
+/// Attempts at work that waits for locks: each in a savepoint with a short lock timeout, until one succeeds or
+/// `lock_budget_ms` is spent. Not a function over a closure, because the futures of such closures are not `Send`.
+pub(crate) struct Attempts<'a> {
+    session: &'a Session,
+    settings: &'a Settings,
+    relation: u32,
+    started: Instant,
+    waited: Duration,
+    made: u32,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) fn new(session: &'a Session, settings: &'a Settings, relation: u32) -> Self {
+        Self { session, settings, relation, started: Instant::now(), waited: Duration::ZERO, made: 0 }
+    }
+
+    pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
+        self.made += 1;
+        self.waited = self.started.elapsed();
+        let timeout = self.settings.lock_timeout_ms.max(1);
+        self.session.batch(&format!("savepoint remat_lock; set local lock_timeout = {timeout}")).await
+    }
+
+    /// Ends an attempt that succeeded, and gives the time spent before it. From now on the transaction waits for locks
+    /// as long as the budget says.
+    pub(crate) async fn end(self) -> Result<Duration, Failure> {
+        let budget = self.settings.lock_budget_ms;
+        self.session
+            .batch(&format!("release savepoint remat_lock; set local lock_timeout = {budget}"))
+            .await?;
+        Ok(self.waited)
+    }
+
+    /// Undoes an attempt that failed and pauses before the next. Gives the failure back when it is not a lock's, or
+    /// when the budget is spent; then it names who holds a lock on the relation.
+    pub(crate) async fn pause_after(&self, failure: Failure) -> Result<(), Failure> {
+        if failure.kind != FailureKind::LockTimeout {
+            return Err(failure);
+        }
+        self.session.batch("rollback to savepoint remat_lock").await?;
+        if self.started.elapsed() >= Duration::from_millis(self.settings.lock_budget_ms.into()) {
+            return Err(with_blockers(self.session, self.relation, failure).await);
+        }
+        tokio::time::sleep(pause(self.made)).await;
+        Ok(())
     }
 }
 

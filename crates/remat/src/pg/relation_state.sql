@@ -10,7 +10,8 @@ select c.oid,
        pg_catalog.pg_total_relation_size(c.oid),
        coalesce(d.names, '{}'),
        coalesce(d.types, '{}'),
-       case c.relkind when 'r' then null else pg_catalog.pg_get_viewdef(c.oid) end
+       remat.printed_query(c.oid),
+       remat.relation_fingerprint(c.oid)
 from   pg_catalog.pg_class c
 join   pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left   join lateral (

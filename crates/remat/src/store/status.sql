@@ -1,3 +1,4 @@
+-- remat.status() is the one place where a state is decided; this only adds what the function leaves out.
 select v.id, v.schema_name, v.view_name, v.strategy, s.state, s.data_as_of,
        extract(epoch from s.age)::float8, v.target_lag_s, v.tags
 from   remat.status() s

@@ -87,7 +87,7 @@ pub async fn set_relation(
     let sql = "update remat.views set relation_oid = $2, relation_fingerprint = $3,
                       system_identifier = (select system_identifier from pg_catalog.pg_control_system())
                where id = $1";
-    let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(Relation::fingerprint));
+    let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(|r| r.fingerprint.as_str()));
     let params = [(&view_id as _, Type::INT8), (&oid as _, Type::OID), (&fingerprint as _, Type::TEXT)];
     session.execute(sql, &params).await.map(drop)
 }

@@ -5,13 +5,14 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::{Report, Work, regular};
 use crate::{
     failure::{Failure, FailureKind},
     name::{Identifier, list_to_sql},
-    pg::{Session, catalog::Relation, lock},
+    pg::{Session, catalog::Relation, lock::Attempts},
     store::runs::Rows,
 };
 
@@ -23,20 +24,32 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     }
     diagnose(work.session, work.relation, &work.view.definition.key).await?.into_result()?;
     let before = regular::counters(work).await?;
-    let data_as_of = work.as_of().await?;
-    let building = Instant::now();
-    let sql = format!("refresh materialized view concurrently {}", work.relation.name.to_sql());
-    let lock_wait =
-        lock::patiently(work.session, &work.view.definition.settings, work.relation.oid, &sql).await?;
-    work.phases.add("build", building);
+    let began = Instant::now();
+    let mut attempts = Attempts::new(work.session, &work.view.definition.settings, work.relation.oid);
+    let data_as_of = loop {
+        attempts.begin().await?;
+        match attempt(work).await {
+            Ok(data_as_of) => break data_as_of,
+            Err(failure) => attempts.pause_after(failure).await?,
+        }
+    };
+    let lock_wait = attempts.end().await?;
+    work.phases.push("lock", lock_wait);
+    work.phases.push("build", began.elapsed().saturating_sub(lock_wait));
     let after = regular::counters(work).await?;
     Ok(Report {
-        // Taken before the first attempt: where attempts waited, the contents are newer than stated, never older.
         data_as_of: Some(data_as_of),
         lock_wait,
         rows: rows(work.rows_before(), before, after),
         ..Report::default()
     })
+}
+
+async fn attempt(work: &Work<'_>) -> Result<Timestamp, Failure> {
+    let data_as_of = work.as_of().await?;
+    let sql = format!("refresh materialized view concurrently {}", work.relation.name.to_sql());
+    work.session.execute(&sql, &[]).await?;
+    Ok(data_as_of)
 }
 
 fn rows(known: Option<i64>, before: Option<(i64, i64)>, after: Option<(i64, i64)>) -> Rows {

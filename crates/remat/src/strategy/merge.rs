@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Report, Work};
+use super::{Report, Work, key};
 use crate::{
     failure::{Failure, FailureKind},
     name::{Identifier, RelationName, list_to_sql},
@@ -47,7 +47,12 @@ pub(crate) enum Counts {
 }
 
 /// Writes the program of a view.
-pub(crate) fn program(view_id: i64, table: &RelationName, columns: &[Identifier], key: &[Identifier]) -> Program {
+pub(crate) fn program(
+    view_id: i64,
+    table: &RelationName,
+    columns: &[Identifier],
+    key: &[Identifier],
+) -> Program {
     let (target, source) = (table.to_sql(), defining_view(view_id).to_sql());
     let (stage, diff) = (temporary("stage", view_id), temporary("diff", view_id));
     let join = key.iter().map(|k| format!("s.{0} = t.{0}", k.to_sql())).collect::<Vec<_>>().join(" and ");
@@ -109,10 +114,11 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     // As REFRESH does, the query runs with the rights of the relation's owner and not with those of remat.
     let owner = work.relation.owner.to_sql();
     work.session.batch(&format!("set local remat.writing = 'on'; set local role {owner}")).await?;
-    let counted = run(work, &program).await.map_err(|failure| explain(failure, work))?;
+    let source = defining_view(work.view.id).to_sql();
+    let counted = run(work, &program).await.map_err(|failure| key::explain(failure, definition, &source))?;
     work.session.batch("reset role; set local remat.writing = 'off'").await?;
     if counted.staged != counted.before + counted.inserted - counted.deleted {
-        return Err(explain(Failure::new(FailureKind::NotUnique, ""), work));
+        return Err(key::explain(Failure::new(FailureKind::NotUnique, ""), definition, &source));
     }
     Ok(Report {
         data_as_of: Some(data_as_of),
@@ -155,41 +161,6 @@ async fn run(work: &mut Work<'_>, program: &Program) -> Result<Counted, Failure>
         work.phases.add(statement.phase, began);
     }
     Ok(counted)
-}
-
-/// A duplicate or a NULL in the key is the definition's fault; say so, with the query that finds it.
-fn explain(failure: Failure, work: &Work<'_>) -> Failure {
-    let key = list_to_sql(&work.view.definition.key);
-    let source = defining_view(work.view.id).to_sql();
-    let name = &work.view.definition.name;
-    match failure.kind {
-        FailureKind::NotUnique => {
-            let mut told = Failure::new(
-                failure.kind,
-                format!("the key of view \"{name}\" is not unique in its query's result"),
-            );
-            told.complaint.sqlstate = failure.complaint.sqlstate.or_else(|| Some("21000".into()));
-            told.with_detail(format!("The key is ({key}). Nothing was changed; the rows are not shown here."))
-                .with_hint(format!("Find the duplicates with: select {key}, count(*) from {source} group by {key} having count(*) > 1;"))
-        }
-        FailureKind::NullKey => {
-            let mut told = Failure::new(
-                failure.kind,
-                format!("the key of view \"{name}\" is NULL in a row of its query's result"),
-            );
-            told.complaint.sqlstate = failure.complaint.sqlstate;
-            told.with_detail(format!("The key is ({key}). Nothing was changed; the rows are not shown here."))
-                .with_hint(format!(
-                    "Find the rows with: select * from {source} where {};",
-                    null_test(&work.view.definition.key)
-                ))
-        }
-        _ => failure,
-    }
-}
-
-fn null_test(key: &[Identifier]) -> String {
-    key.iter().map(|column| format!("{} is null", column.to_sql())).collect::<Vec<_>>().join(" or ")
 }
 
 fn temporary(what: &str, view_id: i64) -> String {

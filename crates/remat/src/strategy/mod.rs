@@ -6,6 +6,7 @@
 
 mod choose;
 pub(crate) mod concurrent;
+pub(crate) mod key;
 pub(crate) mod merge;
 mod regular;
 mod swap;
@@ -82,9 +83,20 @@ impl Phases {
         self.0.push((name, since.elapsed()));
     }
 
+    pub(crate) fn push(&mut self, name: &'static str, took: Duration) {
+        self.0.push((name, took));
+    }
+
     /// Milliseconds by phase, for the run's meta.
     pub(crate) fn to_json(&self) -> Value {
-        let entries = self.0.iter().map(|(name, took)| ((*name).to_owned(), json!(millis_f64(*took))));
+        let mut sums: Vec<(&str, Duration)> = Vec::new();
+        for (name, took) in &self.0 {
+            match sums.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += *took,
+                None => sums.push((name, *took)),
+            }
+        }
+        let entries = sums.into_iter().map(|(name, took)| (name.to_owned(), json!(millis_f64(took))));
         Value::Object(entries.collect::<Map<_, _>>())
     }
 }

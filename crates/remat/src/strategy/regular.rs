@@ -6,41 +6,52 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::{Report, Work};
-use crate::{failure::Failure, pg::lock, store::runs::Rows};
+use crate::{failure::Failure, pg::lock::Attempts, store::runs::Rows};
 
 pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
-    let (session, relation) = (work.session, work.relation);
-    let name = relation.name.to_sql();
-    let waiting = Instant::now();
-    let mut lock_wait = Duration::ZERO;
-    if relation.owned {
-        // Altering the owner to itself changes nothing and takes the lock that the refresh needs.
-        let take = format!("alter materialized view {name} owner to {}", relation.owner.to_sql());
-        lock::patiently(session, &work.view.definition.settings, relation.oid, &take).await?;
-        lock_wait = waiting.elapsed();
-    }
-    work.phases.add("lock", waiting);
     let inserted_before = inserted(work).await?;
-    let building = Instant::now();
-    let data_as_of = work.as_of().await?;
-    let refresh = format!("refresh materialized view {name}");
-    if relation.owned {
-        session.execute(&refresh, &[]).await?;
-    } else {
-        lock_wait = lock::patiently(session, &work.view.definition.settings, relation.oid, &refresh).await?;
-    }
-    work.phases.add("build", building);
+    let began = Instant::now();
+    let settings = &work.view.definition.settings;
+    // The refresh may also wait for a source while it keeps readers out: then the whole attempt is given up.
+    let mut attempts = Attempts::new(work.session, settings, work.relation.oid);
+    let (data_as_of, own_wait) = loop {
+        attempts.begin().await?;
+        match attempt(work).await {
+            Ok(done) => break done,
+            Err(failure) => attempts.pause_after(failure).await?,
+        }
+    };
+    let waited = attempts.end().await?;
+    work.phases.push("lock", waited + own_wait);
+    work.phases.push("build", began.elapsed() - waited - own_wait);
     let after = inserted(work).await?.zip(inserted_before).map(|(now, then)| now - then);
     Ok(Report {
         data_as_of: Some(data_as_of),
-        lock_wait,
+        lock_wait: waited + own_wait,
         rows: Rows { before: work.rows_before(), after, ..Rows::default() },
         wants_vacuum: true,
         ..Report::default()
     })
+}
+
+/// One attempt: the lock, then the refresh. Gives `data_as_of` and the wait for the lock.
+async fn attempt(work: &Work<'_>) -> Result<(Timestamp, Duration), Failure> {
+    let relation = work.relation;
+    let name = relation.name.to_sql();
+    let waiting = Instant::now();
+    if relation.owned {
+        // Altering the owner to itself changes nothing and takes the lock that the refresh needs.
+        let take = format!("alter materialized view {name} owner to {}", relation.owner.to_sql());
+        work.session.execute(&take, &[]).await?;
+    }
+    let waited = if relation.owned { waiting.elapsed() } else { Duration::ZERO };
+    let data_as_of = work.as_of().await?;
+    work.session.execute(&format!("refresh materialized view {name}"), &[]).await?;
+    Ok((data_as_of, waited))
 }
 
 /// Rows that this session has put into the relation since the server last collected its counters. The difference

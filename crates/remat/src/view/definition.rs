@@ -62,9 +62,9 @@ pub struct Settings {
     pub time_zone: String,
     /// Schemas in which unqualified names of the query are looked up.
     pub search_path: Vec<Identifier>,
-    /// How long one attempt may wait for a lock, in milliseconds; readers queue behind it for that long.
+    /// How long one attempt may wait for a lock that readers queue behind, in milliseconds.
     pub lock_timeout_ms: u32,
-    /// How long all attempts together may wait for locks, in milliseconds.
+    /// How long all attempts together may wait for such locks, and one statement for any other, in milliseconds.
     pub lock_budget_ms: u32,
     /// How long the work may take, in milliseconds; 0 is without limit.
     pub statement_timeout_ms: u32,
@@ -183,8 +183,17 @@ pub struct View {
 pub struct MadeRelation {
     /// Its object id at that time.
     pub oid: u32,
-    /// A hash of its columns and query as the server printed them.
+    /// A hash of its columns and one of its query as the server printed it, with a colon between.
     pub fingerprint: String,
+}
+
+impl MadeRelation {
+    /// True when a relation with this fingerprint has the columns that were made. The query's text may differ: it
+    /// follows when somebody renames what it reads.
+    pub fn has_columns_of(&self, fingerprint: &str) -> bool {
+        let columns = |text: &str| text.split(':').next().map(str::to_owned);
+        columns(&self.fingerprint) == columns(fingerprint)
+    }
 }
 
 /// A view that is not refreshed for now.

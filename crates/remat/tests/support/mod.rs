@@ -21,7 +21,8 @@ insert into sales (user_id, cents) select g % 100, g from generate_series(1, 100
 create function gate() returns boolean language sql volatile as $$
   select pg_advisory_xact_lock_shared(1) is not null $$;";
 
-pub const PER_USER: &str = "select user_id, count(*) as sales, sum(cents) as cents from sales group by user_id";
+pub const PER_USER: &str =
+    "select user_id, count(*) as sales, sum(cents) as cents from sales group by user_id";
 pub const GATED: &str = "select user_id, count(*) as sales from sales where gate() group by user_id";
 
 pub struct App {
