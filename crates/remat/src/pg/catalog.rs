@@ -71,6 +71,12 @@ pub async fn fingerprint(session: &Session, oid: u32) -> Result<String, Failure>
     Ok(row.get(0))
 }
 
+/// The first half of a [`fingerprint`]: the one of the columns. Takes no lock on what the relation reads.
+pub async fn columns_fingerprint(session: &Session, oid: u32) -> Result<String, Failure> {
+    let row = session.query_one("select remat.columns_fingerprint($1)", &[(&oid, Type::OID)]).await?;
+    Ok(row.get(0))
+}
+
 /// The query of a view as the server prints it; none for a table.
 pub async fn printed_query(session: &Session, oid: u32) -> Result<Option<String>, Failure> {
     let row = session.query_one("select remat.printed_query($1)", &[(&oid, Type::OID)]).await?;
