@@ -41,7 +41,8 @@ pub(crate) async fn install(packages: &[&str]) -> Outcome {
         );
     }
     run(Command::new("apt-get").args(["update", "--quiet"])).await?;
-    // Run level 1 keeps the packages' scripts from starting system services that nobody asked for.
+    // Run level 1 asks the packages not to start system services that nobody asked for; sysvinit listens to it,
+    // systemd may not, and the tests do not care: they use none of them.
     let mut install = Command::new("apt-get");
     install.args(line.split(' ').skip(1)).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     run(&mut install).await

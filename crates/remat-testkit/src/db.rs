@@ -37,7 +37,7 @@ impl TestDb {
         let db = Self { name: unique_name(), server };
         let client = connect(&db.server.url("postgres", "postgres")).await;
         client
-            .batch_execute(&format!("create database {}", db.name))
+            .batch_execute(&format!("create database {} template template0", db.name))
             .await
             .expect("the test server creates databases");
         db

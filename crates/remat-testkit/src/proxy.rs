@@ -31,6 +31,8 @@ enum Mode {
 pub struct TcpProxy {
     port: u16,
     mode: Arc<watch::Sender<Mode>>,
+    /// Counts the cuts, so that a connection sees one that was healed before its task ran again.
+    cuts: watch::Sender<u64>,
     acceptor: JoinHandle<()>,
 }
 
@@ -40,8 +42,9 @@ impl TcpProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let mode = Arc::new(watch::Sender::new(Mode::Forward));
-        let acceptor = tokio::spawn(accept(listener, target_port, Arc::clone(&mode)));
-        Self { port, mode, acceptor }
+        let cuts = watch::Sender::new(0);
+        let acceptor = tokio::spawn(accept(listener, target_port, Arc::clone(&mode), cuts.subscribe()));
+        Self { port, mode, cuts, acceptor }
     }
 
     /// The port on which the proxy listens.
@@ -52,6 +55,7 @@ impl TcpProxy {
     /// Closes every connection now, and each new one at once, until [`heal`](Self::heal).
     pub fn cut(&self) {
         self.mode.send_replace(Mode::Cut);
+        self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
     /// Keeps the connections open but lets no byte through, until [`heal`](Self::heal). What was swallowed stays lost.
@@ -78,25 +82,37 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn accept(listener: TcpListener, target_port: u16, mode: Arc<watch::Sender<Mode>>) {
+async fn accept(
+    listener: TcpListener,
+    target_port: u16,
+    mode: Arc<watch::Sender<Mode>>,
+    cuts: watch::Receiver<u64>,
+) {
     while let Ok((client, _)) = listener.accept().await {
         if *mode.borrow() != Mode::Cut {
-            tokio::spawn(relay(client, target_port, Arc::clone(&mode)));
+            let mut cuts = cuts.clone();
+            cuts.mark_unchanged();
+            tokio::spawn(relay(client, target_port, Arc::clone(&mode), cuts));
         }
     }
 }
 
-async fn relay(client: TcpStream, target_port: u16, mode: Arc<watch::Sender<Mode>>) {
+async fn relay(
+    client: TcpStream,
+    target_port: u16,
+    mode: Arc<watch::Sender<Mode>>,
+    mut cuts: watch::Receiver<u64>,
+) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", target_port)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let commit_sent = AtomicBool::new(false);
-    // Marks the present mode as seen: a cut counts even when it is healed before this task runs again.
     let mut changes = mode.subscribe();
     tokio::select! {
         () = upstream(from_client, to_server, &mode, &commit_sent) => {}
         () = downstream(from_server, to_client, &mode, &commit_sent) => {}
         _ = changes.wait_for(|mode| *mode == Mode::Cut) => {}
+        _ = cuts.changed() => {}
     }
 }
 

@@ -25,21 +25,21 @@ pub struct Server {
     pub bin_dir: PathBuf,
     /// Its home, as `remat::embedded` means it.
     pub home: PathBuf,
-    /// The loopback port of a `PgBouncer` in transaction mode in front of it, where there is one.
-    pub pgbouncer_port: Option<u16>,
+    /// The loopback port of the `PgBouncer` in transaction mode in front of it.
+    pub pgbouncer_port: u16,
 }
 
 impl Servers {
     /// Reads the file, or panics with the command that makes it.
     pub fn read() -> Self {
-        let path = Self::path();
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|_| {
-            panic!(
-                "no test servers run ({} is missing); run `cargo xtask servers start` or `cargo xtask test`",
-                path.display()
-            )
-        });
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{} is damaged: {error}", path.display()))
+        let complaint = "no test servers run; run `cargo xtask servers start` or `cargo xtask test`";
+        Self::find().unwrap_or_else(|| panic!("{complaint} ({} is missing or old)", Self::path().display()))
+    }
+
+    /// Reads the file if it is there and of this version.
+    pub fn find() -> Option<Self> {
+        let text = std::fs::read_to_string(Self::path()).ok()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// The file: `REMAT_TEST_SERVERS`, or in the target directory of this workspace.
@@ -78,10 +78,9 @@ impl Server {
         url(role, self.port, database)
     }
 
-    /// The same through `PgBouncer`; panics where this server has none.
+    /// The same through `PgBouncer`.
     pub fn pgbouncer_url(&self, role: &str, database: &str) -> String {
-        let port = self.pgbouncer_port.expect("this test server has a PgBouncer in front of it");
-        url(role, port, database)
+        url(role, self.pgbouncer_port, database)
     }
 }
 

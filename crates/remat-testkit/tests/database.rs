@@ -58,7 +58,7 @@ async fn every_server_can_be_named() {
 
 #[tokio::test]
 async fn pgbouncer_leads_to_the_database_and_pools_by_transaction() {
-    let db = TestDb::create_on(Servers::read().servers[0].major).await;
+    let db = TestDb::create().await;
     assert_eq!(simple(&db.pgbouncer_url(), "select current_database(), ''").await, [[db.name(), ""]]);
     let console = db.server().pgbouncer_url("postgres", "pgbouncer");
     assert!(simple(&console, "show config").await.contains(&["pool_mode", "transaction"].map(String::from)));

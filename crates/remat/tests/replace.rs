@@ -165,7 +165,10 @@ async fn an_invalid_index_comes_back_valid() {
     let spoil = "create index i on mv (shop); update pg_index set indisvalid = false where indexrelid = 'i'::regclass";
     place.db.execute(spoil).await;
     place.swap(&name("mv")).await.unwrap();
-    assert_eq!(place.number("select count(*) from pg_index where indexrelid = 'i'::regclass and indisvalid").await, 1);
+    assert_eq!(
+        place.number("select count(*) from pg_index where indexrelid = 'i'::regclass and indisvalid").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -201,10 +204,17 @@ async fn dependents_of_every_kind_follow_a_swap_with_what_they_carried() {
     let before = place.facts(&TREE_NAMES).await;
     let (v1, v2) = (place.oid("v1").await, place.oid("v2").await);
     let (m1, on_m1) = (place.oid("m1").await, place.oid("on_m1").await);
-    place.db.execute("update sale set shop = 'moved'; insert into sale values (2000, 'moved', 50, 'n')").await;
+    place
+        .db
+        .execute("update sale set shop = 'moved'; insert into sale values (2000, 'moved', 50, 'n')")
+        .await;
     let done = place.swap(&name("mv")).await.unwrap();
     assert_eq!(place.facts(&TREE_NAMES).await, before);
-    assert_eq!((place.oid("v2").await, place.oid("on_m1").await), (v2, on_m1), "plain views keep their identity");
+    assert_eq!(
+        (place.oid("v2").await, place.oid("on_m1").await),
+        (v2, on_m1),
+        "plain views keep their identity"
+    );
     assert_ne!((place.oid("m1").await, place.oid("v1").await), (m1, v1));
     let rebuilt: Vec<_> = done.rebuilt.iter().map(|rebuilt| rebuilt.name.name.as_str()).collect();
     assert_eq!(rebuilt, ["v1", "m1", "m_empty", "m2"].as_slice());
@@ -230,7 +240,10 @@ async fn what_cannot_follow_is_refused_by_name() {
     assert_eq!(refused.kind, FailureKind::Dependents);
     assert_eq!(refused.complaint.sqlstate.as_deref(), Some("2BP01"));
     let detail = refused.complaint.detail.unwrap();
-    assert!(detail.contains("function public.shops()") && detail.contains("function public.row_type(public.mv)"), "{detail}");
+    assert!(
+        detail.contains("function public.shops()") && detail.contains("function public.row_type(public.mv)"),
+        "{detail}"
+    );
     assert_eq!(place.leftovers().await, 0);
 }
 
@@ -281,7 +294,9 @@ async fn two_names_that_agree_in_62_bytes_swap_in_one_transaction() {
     let [one, other] = ["a", "b"].map(|last| name(&format!("{}{last}", "x".repeat(62))));
     let script = [&one, &other].map(|view| {
         let (view, index) = (view.to_sql(), view.name.to_sql().replacen("x", "y", 1));
-        format!("create materialized view {view} as select 1 as a; create unique index {index} on {view} (a);")
+        format!(
+            "create materialized view {view} as select 1 as a; create unique index {index} on {view} (a);"
+        )
     });
     let place = Place::with(&script.concat()).await;
     place.session.batch("begin; set local search_path = public").await.unwrap();
@@ -299,7 +314,10 @@ async fn a_reader_that_holds_its_transaction_is_named_and_nothing_is_left_behind
     let before = (place.oid("mv").await, place.facts(&["mv", "v"]).await);
     for read in ["mv", "v"] {
         let reader = place.db.connect().await;
-        reader.batch_execute(&format!("set application_name = 'the reader'; begin; select from {read}")).await.unwrap();
+        reader
+            .batch_execute(&format!("set application_name = 'the reader'; begin; select from {read}"))
+            .await
+            .unwrap();
         let failed = place.swap(&name("mv")).await.unwrap_err();
         assert_eq!(failed.kind, FailureKind::LockTimeout, "{failed:?}");
         assert!(failed.complaint.detail.unwrap().contains("the reader"));
@@ -385,7 +403,8 @@ async fn a_grant_given_during_the_build_ends_the_swap_instead_of_being_lost() {
     let gate = place.db.connect().await;
     gate.batch_execute("begin; select pg_advisory_xact_lock(42)").await.unwrap();
     let other = session(&place.db.url()).await;
-    let swap = tokio::spawn(async move { replace_in(&other, &name("slowly"), &deployed(&name("slowly"))).await });
+    let swap =
+        tokio::spawn(async move { replace_in(&other, &name("slowly"), &deployed(&name("slowly"))).await });
     let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
     wait_until("the build waits", async || place.number(waits).await == 1).await;
     place.db.execute("grant select on slowly to public").await;
@@ -407,8 +426,10 @@ async fn a_new_query_keeps_what_fits_and_says_what_does_not() {
     let new = queried(&name("mv"), RelationKind::Matview, query);
     let done = place.replace(&name("mv"), &new).await.unwrap();
     assert_eq!(done.notes, ["index gone is gone: the query no longer has its column note"]);
-    let facts = place.facts(&["mv", "v", "vv"]).await.join("
-");
+    let facts = place.facts(&["mv", "v", "vv"]).await.join(
+        "
+",
+    );
     for kept in ["column vv.total double precision", "comment on mv part 3: cents", "stays ON public.mv"] {
         assert!(facts.contains(kept), "{kept} is not in {facts}");
     }
@@ -438,10 +459,17 @@ async fn a_view_becomes_a_managed_table_and_a_view_again() {
     };
     let done = place.replace(&name("mv"), &table).await.unwrap();
     assert_eq!(done.rows, Some(1000));
-    let facts = place.facts(&["mv"]).await.join("
-");
-    for expected in ["constraint mv_remat_key PRIMARY KEY (id)", "by_shop ON public.mv", "comment on mv part 0: sales",
-        "grants SELECT to public", "trigger CREATE TRIGGER remat_guard"] {
+    let facts = place.facts(&["mv"]).await.join(
+        "
+",
+    );
+    for expected in [
+        "constraint mv_remat_key PRIMARY KEY (id)",
+        "by_shop ON public.mv",
+        "comment on mv part 0: sales",
+        "grants SELECT to public",
+        "trigger CREATE TRIGGER remat_guard",
+    ] {
         assert!(facts.contains(expected), "{expected} is not in {facts}");
     }
     let refused = place.db.connect().await.batch_execute("delete from mv").await.unwrap_err();
@@ -455,17 +483,23 @@ async fn a_view_becomes_a_managed_table_and_a_view_again() {
     assert_eq!(place.facts(&["mv", "v"]).await, before);
     let back = NewRelation { kind: RelationKind::Matview, ..table };
     place.replace(&name("mv"), &back).await.unwrap();
-    let facts = place.facts(&["mv"]).await.join("
-");
+    let facts = place.facts(&["mv"]).await.join(
+        "
+",
+    );
     assert!(facts.contains("INDEX mv_remat_key") && !facts.contains("constraint"), "{facts}");
     assert_eq!(place.oid("v").await, view);
-    assert_eq!(place.number("select count(*) from pg_class where relnamespace = 'remat_query'::regnamespace").await, 0);
+    assert_eq!(
+        place.number("select count(*) from pg_class where relnamespace = 'remat_query'::regnamespace").await,
+        0
+    );
 }
 
 #[tokio::test]
 async fn a_first_relation_is_made_with_its_key_and_indexes() {
     let place = Place::with("create table t as select 1 as a, 2 as b").await;
-    let indexes = serde_json::from_str(r#"[{"columns": ["b", "a"]}, {"columns": ["b"], "method": "hash"}]"#).unwrap();
+    let indexes =
+        serde_json::from_str(r#"[{"columns": ["b", "a"]}, {"columns": ["b"], "method": "hash"}]"#).unwrap();
     let new = NewRelation {
         key: vec![ident("a")],
         indexes,
@@ -473,24 +507,34 @@ async fn a_first_relation_is_made_with_its_key_and_indexes() {
     };
     let done = place.replace(&name("first"), &new).await.unwrap();
     assert_eq!((done.rows, place.oid("first").await), (Some(1), i64::from(done.oid)));
-    let facts = place.facts(&["first"]).await.join("
-");
+    let facts = place.facts(&["first"]).await.join(
+        "
+",
+    );
     assert!(facts.contains("CREATE UNIQUE INDEX first_remat_key ON public.first USING btree (a)"), "{facts}");
     assert!(facts.contains("USING btree (b, a)") && facts.contains("USING hash (b)"), "{facts}");
     // the definition drops one index and keeps the other; a swap of what is deployed keeps both
     place.swap(&name("first")).await.unwrap();
-    assert_eq!(place.facts(&["first"]).await.join("
-"), facts);
+    assert_eq!(
+        place.facts(&["first"]).await.join(
+            "
+"
+        ),
+        facts
+    );
     let fewer = NewRelation { indexes: new.indexes[..1].to_vec(), ..new };
     place.replace(&name("first"), &fewer).await.unwrap();
-    let facts = place.facts(&["first"]).await.join("
-");
+    let facts = place.facts(&["first"]).await.join(
+        "
+",
+    );
     assert!(facts.contains("USING btree (b, a)") && !facts.contains("USING hash"), "{facts}");
 }
 
 #[tokio::test]
 async fn the_query_runs_with_the_rights_of_the_owner() {
-    let place = Place::with("create table secret as select 1 as a; grant create on schema public to public;").await;
+    let place =
+        Place::with("create table secret as select 1 as a; grant create on schema public to public;").await;
     let owner = place.db.create_role("owner").await;
     for kind in [RelationKind::Matview, RelationKind::Table] {
         let new = NewRelation {
@@ -503,8 +547,10 @@ async fn the_query_runs_with_the_rights_of_the_owner() {
         place.db.execute(&format!("grant select on secret to {owner}")).await;
         place.replace(&name("open"), &new).await.unwrap();
         assert_eq!(place.db.query_one_text("select who from open").await, owner);
-        let facts = place.facts(&["open"]).await.join("
-");
+        let facts = place.facts(&["open"]).await.join(
+            "
+",
+        );
         assert!(facts.contains(&format!("owner {owner}")), "{facts}");
         place.db.execute(&format!("revoke select on secret from {owner}")).await;
     }
@@ -521,9 +567,13 @@ async fn a_preview_lists_the_statements_and_runs_none() {
     let new = queried(&name("mv"), RelationKind::Matview, "select id from public.sale");
     let statements = preview(&place.session, &patience(), old.as_ref(), &new, 1).await.unwrap();
     place.session.batch("rollback").await.unwrap();
-    let text = statements.join(";
-");
-    for expected in ["create materialized view "public"."mv_remat_new"", "do 'begin alter view", "drop materialized view"] {
+    let text = statements.join(
+        ";
+",
+    );
+    for expected in
+        ["materialized view \"public\".\"mv_remat_new\"", "do 'begin alter view", "drop materialized view"]
+    {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }
     assert_eq!((place.oid("mv").await, place.leftovers().await), (before, 0));

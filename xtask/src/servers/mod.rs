@@ -1,4 +1,5 @@
-//! The private servers that the tests use: the system's PostgreSQL, the packaged newest one, and a `PgBouncer`.
+//! The private servers that the tests use: the system's PostgreSQL, the packaged newest one, and a `PgBouncer`
+//! in front of each.
 //!
 //! `start` leaves them running and writes where they are; servers that run already are taken over, so it may be called
 //! at any time. They keep nothing: durability is off, and databases of dead test processes are swept away.
@@ -22,13 +23,9 @@ pub(crate) async fn start() -> Outcome<Servers> {
     pgbouncer::require().await?;
     let mut servers = Servers::default();
     for binaries in &binaries {
-        servers.servers.push(start_server(binaries, &root).await?);
+        servers.servers.push(start_server(binaries, &root, &run_as).await?);
         write(&servers)?;
     }
-    if let Some(first) = servers.servers.first_mut() {
-        first.pgbouncer_port = Some(pgbouncer::start(&root.join("pgbouncer"), first.port, &run_as).await?);
-    }
-    write(&servers)?;
     for server in &servers.servers {
         remat_testkit::sweep(server).await;
     }
@@ -37,12 +34,12 @@ pub(crate) async fn start() -> Outcome<Servers> {
 
 /// Stops all of them and removes the file.
 pub(crate) async fn stop() -> Outcome {
-    if !Servers::path().exists() {
+    let Some(servers) = Servers::find() else {
         println!("no test servers run");
         return Ok(());
-    }
-    pgbouncer::stop(&root_dir(&RunAs::find().await.map_err(told)?)?.join("pgbouncer")).await?;
-    for server in Servers::read().servers {
+    };
+    for server in servers.servers {
+        pgbouncer::stop(&pgbouncer_dir(&server.home)).await?;
         let binaries = ServerBinaries::at(&server.bin_dir).await.map_err(told)?;
         if let Some(cluster) = Cluster::running(&binaries, &server.home).await.map_err(told)? {
             cluster.stop().await.map_err(told)?;
@@ -63,11 +60,9 @@ pub(crate) async fn status() -> Outcome {
 
 /// Tells whether every server of the file answers.
 pub(crate) async fn are_running() -> bool {
-    if !Servers::path().exists() {
-        return false;
-    }
-    for server in Servers::read().servers {
-        for port in std::iter::once(server.port).chain(server.pgbouncer_port) {
+    let Some(servers) = Servers::find() else { return false };
+    for server in servers.servers {
+        for port in [server.port, server.pgbouncer_port] {
             if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
                 return false;
             }
@@ -80,9 +75,7 @@ pub(crate) async fn are_running() -> bool {
 pub(crate) fn report(servers: &Servers) {
     for server in &servers.servers {
         println!("PostgreSQL {}: {}", server.major, server.url("postgres", "postgres"));
-        if server.pgbouncer_port.is_some() {
-            println!("  through PgBouncer: {}", server.pgbouncer_url("postgres", "postgres"));
-        }
+        println!("  through PgBouncer: {}", server.pgbouncer_url("postgres", "postgres"));
     }
 }
 
@@ -103,18 +96,18 @@ async fn binaries(root: &Path) -> Outcome<Vec<ServerBinaries>> {
     Ok(vec![system, packaged::unpack(root).await?])
 }
 
-async fn start_server(binaries: &ServerBinaries, root: &Path) -> Outcome<Server> {
+async fn start_server(binaries: &ServerBinaries, root: &Path, run_as: &RunAs) -> Outcome<Server> {
     let home = root.join(format!("postgres-{}", binaries.major()));
     let cluster = Cluster::open(binaries, &home, &options()).await.map_err(told)?;
-    let server = Server {
-        major: binaries.major(),
-        port: cluster.port().ok_or("a test server listens on the loopback")?,
-        bin_dir: binaries.dir().to_owned(),
-        home,
-        pgbouncer_port: None,
-    };
+    let port = cluster.port().ok_or("a test server listens on the loopback")?;
+    let pgbouncer_port = pgbouncer::start(&pgbouncer_dir(&home), port, run_as).await?;
     cluster.leave_running();
-    Ok(server)
+    Ok(Server { major: binaries.major(), port, bin_dir: binaries.dir().to_owned(), home, pgbouncer_port })
+}
+
+/// Beside the server's home, which is the server's alone.
+fn pgbouncer_dir(home: &Path) -> PathBuf {
+    home.with_extension("pgbouncer")
 }
 
 fn options() -> ClusterOptions {

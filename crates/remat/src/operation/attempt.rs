@@ -41,6 +41,7 @@ where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
     let session = remat.session().await?;
+    session.forget_cancel();
     let lease = runs::open(&session, view.id, kind.0, kind.1).await?;
     let _cancellable = remat.cancellable(&session);
     let began = Instant::now();
@@ -51,13 +52,18 @@ where
         remat.give_back(session);
         return run;
     };
-    if session.is_closed() || failure.kind == FailureKind::ConnectionLost {
+    if is_lost(&session, &failure) || settle_failure(&session, lease, began, &failure).await.is_err() {
         return resolve::outcome(remat, lease, &failure).await;
     }
-    settle_failure(&session, lease, began, &failure).await?;
     let run = runs::get(&session, lease.run_id).await;
     remat.give_back(session);
     run
+}
+
+/// The connection is gone or about to go, so the server must be asked over another one.
+fn is_lost(session: &Session, failure: &Failure) -> bool {
+    session.is_closed()
+        || matches!(failure.kind, FailureKind::ConnectionLost | FailureKind::ServerUnavailable)
 }
 
 async fn within_transaction<W>(frame: &Frame<'_>, view: &View, began: Instant, work: W) -> Result<(), Failure>

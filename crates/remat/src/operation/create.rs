@@ -2,8 +2,6 @@
 //!
 //! With `force`, an existing relation stays in use until the new one is whole, and what it carried goes over.
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use super::attempt::{Done, Frame, attempt, with_notes};
@@ -60,36 +58,33 @@ async fn build(
     old: Option<&Relation>,
     options: CreateOptions,
 ) -> Result<Done, Failure> {
-    let began = Instant::now();
     let mut phases = Phases::default();
     let definition = &view.definition;
-    let data_as_of = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
     let new = new_relation(definition, !options.no_data);
     let replaced = replace::replace(session, &definition.settings, old, &new, view.id).await;
     let source = format!("(\n{}\n) q", definition.query);
     let replaced = replaced.map_err(|failure| key::explain(failure, definition, &source))?;
-    phases.add("build", began);
+    for (phase, took) in &replaced.phases {
+        phases.push(phase.as_str(), *took);
+    }
+    views::follow(session, &replaced.rebuilt).await?;
     let made = record(session, view).await?;
     let meta = json!({
         "view": definition.name,
         "force": options.force,
         "with_data": !options.no_data,
         "kind": definition.relation_kind(),
+        "rebuilt": replaced.rebuilt.iter().map(|rebuilt| &rebuilt.name).collect::<Vec<_>>(),
         "phases_ms": phases.to_json(),
     });
-    Ok(Done::Success(Box::new(ending(&made, (!options.no_data).then_some(data_as_of), &replaced, meta))))
+    Ok(Done::Success(Box::new(ending(&made, &replaced, meta))))
 }
 
-fn ending(
-    made: &Relation,
-    data_as_of: Option<jiff::Timestamp>,
-    replaced: &Replaced,
-    meta: serde_json::Value,
-) -> Ending {
+fn ending(made: &Relation, replaced: &Replaced, meta: serde_json::Value) -> Ending {
     Ending {
-        data_as_of,
+        data_as_of: replaced.data_as_of,
         lock_wait_ms: i64::try_from(replaced.lock_wait.as_millis()).unwrap_or(i64::MAX),
-        rows: Rows { after: replaced.rows.and_then(|rows| i64::try_from(rows).ok()), ..Rows::default() },
+        rows: Rows { after: replaced.rows.and_then(|rows| rows.try_into().ok()), ..Rows::default() },
         bytes: Some(made.bytes),
         meta: with_notes(meta, &replaced.notes),
         ..Ending::default()

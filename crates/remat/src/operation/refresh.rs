@@ -59,6 +59,7 @@ async fn perform(frame: &Frame<'_>, view: &View, options: RefreshOptions) -> Res
     if report.replaced {
         let new = catalog::relation_named(session, &relation.name).await?;
         views::set_relation(session, view.id, new.as_ref()).await?;
+        views::follow(session, &report.rebuilt).await?;
     }
     let counted = options.row_count.unwrap_or(view.definition.row_count);
     report.rows = count(session, &relation, counted, report.rows).await?;

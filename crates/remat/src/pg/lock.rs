@@ -68,6 +68,7 @@ impl<'a> Attempts<'a> {
     }
 
     pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
+        self.session.check_cancelled()?;
         self.made += 1;
         self.waited = self.started.elapsed();
         let timeout = self.settings.lock_timeout_ms.max(1);

@@ -1,6 +1,9 @@
 //! One connection to the server, with its notices and the means to cancel what it does.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,6 +26,7 @@ pub struct Session {
     client: Client,
     tls: MakeRustlsConnect,
     notices: Arc<Mutex<Vec<String>>>,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -46,7 +50,7 @@ impl Session {
                 }
             }
         });
-        Self { client, tls, notices }
+        Self { client, tls, notices, cancelled: Arc::default() }
     }
 
     /// Runs statements that remat composed itself, in one round trip.
@@ -100,7 +104,24 @@ impl Session {
 
     /// A handle that cancels what this session is doing, usable from elsewhere.
     pub fn canceller(&self) -> Canceller {
-        Canceller { token: self.client.cancel_token(), tls: self.tls.clone() }
+        Canceller {
+            token: self.client.cancel_token(),
+            tls: self.tls.clone(),
+            cancelled: Arc::clone(&self.cancelled),
+        }
+    }
+
+    /// Fails when somebody cancelled since the last call of [`Session::forget_cancel`]: a request that arrives between
+    /// two statements has nothing to cancel at the server.
+    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
+        if self.cancelled.load(Ordering::Acquire) {
+            return Err(Failure::new(FailureKind::Cancelled, "cancelled on request"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn forget_cancel(&self) {
+        self.cancelled.store(false, Ordering::Release);
     }
 }
 
@@ -109,11 +130,13 @@ impl Session {
 pub struct Canceller {
     token: tokio_postgres::CancelToken,
     tls: MakeRustlsConnect,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Canceller {
     /// Asks the server to cancel. Whether it did shows in the session's own answer.
     pub async fn cancel(&self) -> Result<(), Error> {
+        self.cancelled.store(true, Ordering::Release);
         self.token.cancel_query(self.tls.clone()).await.map_err(|error| failure(&error).into())
     }
 }

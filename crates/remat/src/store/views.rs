@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     name::{Identifier, RelationName},
     pg::{Session, catalog::Relation},
+    replace::Rebuilt,
     view::{Definition, MadeRelation, Pause, View},
 };
 
@@ -90,6 +91,17 @@ pub async fn set_relation(
     let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(|r| r.fingerprint.as_str()));
     let params = [(&view_id as _, Type::INT8), (&oid as _, Type::OID), (&fingerprint as _, Type::TEXT)];
     session.execute(sql, &params).await.map(drop)
+}
+
+/// Notes the new object ids of views that were rebuilt because what they read was replaced.
+pub async fn follow(session: &Session, rebuilt: &[Rebuilt]) -> Result<(), Failure> {
+    let sql =
+        "update remat.views set relation_oid = $2, relation_fingerprint = remat.relation_fingerprint($2)
+               where relation_oid = $1";
+    for Rebuilt { old_oid, new_oid, .. } in rebuilt {
+        session.execute(sql, &[(old_oid, Type::OID), (new_oid, Type::OID)]).await?;
+    }
+    Ok(())
 }
 
 /// Keeps the statements of a view's merge for the SQL interface.

@@ -21,6 +21,7 @@ pub(crate) use choose::{Choice, Facts, choose};
 use crate::{
     failure::Failure,
     pg::{Session, catalog::Relation},
+    replace::Rebuilt,
     store::runs::Rows,
     view::{Strategy, View},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Report {
     pub(crate) wants_vacuum: bool,
     /// True when a new relation stands under the name.
     pub(crate) replaced: bool,
+    /// Dependents that are other objects now.
+    pub(crate) rebuilt: Vec<Rebuilt>,
     pub(crate) notes: Vec<String>,
 }
 

@@ -3,8 +3,6 @@
 //! The query is the one that the deployed relation has, as the server prints it: an edited definition is deployed by
 //! `apply`, never by a refresh.
 
-use std::time::Instant;
-
 use super::{Report, Work, regular};
 use crate::{
     failure::Failure,
@@ -29,16 +27,21 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
         indexes: Vec::new(),
         with_data: true,
     };
-    let data_as_of = work.as_of().await?;
-    let building = Instant::now();
     let replaced =
         replace::replace(work.session, &definition.settings, Some(work.relation), &new, work.view.id).await?;
-    work.phases.add("build", building);
+    for (phase, took) in &replaced.phases {
+        work.phases.push(phase.as_str(), *took);
+    }
     Ok(Report {
-        data_as_of: Some(data_as_of),
+        data_as_of: replaced.data_as_of,
         lock_wait: replaced.lock_wait,
-        rows: Rows { before: work.rows_before(), after: replaced.rows.and_then(|rows| i64::try_from(rows).ok()), ..Rows::default() },
+        rows: Rows {
+            before: work.rows_before(),
+            after: replaced.rows.and_then(|rows| rows.try_into().ok()),
+            ..Rows::default()
+        },
         wants_vacuum: true,
+        rebuilt: replaced.rebuilt,
         replaced: true,
         notes: replaced.notes,
     })
