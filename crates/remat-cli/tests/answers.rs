@@ -209,7 +209,7 @@ async fn schedule_shows_jobs_and_views_in_the_order_of_their_firings() {
         last_fire: None,
     };
     let session = world.remat.session().await.unwrap();
-    remat::store::jobs::save(&session, &job).await.unwrap();
+    remat::store::jobs::save(&session, &job, None).await.unwrap();
 
     let document = world.json(&["schedule", "--from", "2026-08-01T06:10:00Z", "--next", "2"], 0);
     let [cleanup, numbers] = document["schedules"].as_array().unwrap().as_slice() else {
