@@ -78,7 +78,7 @@ fn cells(run: &Run) -> [Cell; 9] {
         figure(or_nothing(run.rows_after, text::count)),
         figure(changes(run)),
         figure(or_nothing(run.duration_ms, text::millis)),
-        word(or_nothing(run.finished_at, text::time)),
+        word(or_nothing(run.finished_at, text::ago)),
     ]
 }
 

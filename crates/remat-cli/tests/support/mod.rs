@@ -1,6 +1,10 @@
 //! The real program against a database of its own.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses a part, and panics where it must fail"
+)]
 
 use std::{
     path::{Path, PathBuf},
