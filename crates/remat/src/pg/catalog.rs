@@ -63,6 +63,12 @@ pub async fn relation_by_oid(session: &Session, oid: u32) -> Result<Option<Relat
     read(session, &format!("{STATE}\nwhere c.oid = $1"), &[(&oid, Type::OID)]).await
 }
 
+/// What `drop … cascade` would take along with a relation, as `type identity`.
+pub async fn dependents(session: &Session, oid: u32) -> Result<Vec<String>, Failure> {
+    let rows = session.query(include_str!("dependents.sql"), &[(&oid, Type::OID)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Gives the session an empty search path for this transaction, as this module's law demands.
 pub async fn print_full_names(session: &Session) -> Result<(), Failure> {
     session.batch("set local search_path = ''").await

@@ -41,6 +41,12 @@ pub async fn get(session: &Session, name: &RelationName) -> Result<View, Error> 
     })
 }
 
+/// The views in an order in which each comes after those that it reads.
+pub async fn refresh_order(session: &Session, view_ids: &[i64]) -> Result<Vec<i64>, Failure> {
+    let sql = "select remat.refresh_order($1)";
+    Ok(session.query_one(sql, &[(&view_ids, Type::INT8_ARRAY)]).await?.get(0))
+}
+
 /// Writes a definition: inserts it, revives a retired one, or makes a new version of the one that is there.
 /// A definition that did not change keeps its version.
 pub async fn save(session: &Session, definition: &Definition) -> Result<View, Error> {
