@@ -139,7 +139,7 @@ impl Remat {
     /// Keeps a definition. Nothing is created yet; see [`Remat::create`].
     pub async fn define(&self, definition: &Definition) -> Result<View, Error> {
         crate::view::validate(definition)?;
-        self.with_session(async |session| views::save(session, definition).await).await
+        self.with_session(async |session| views::save(session, definition, None).await).await
     }
 
     /// Every view by name.

@@ -1,5 +1,7 @@
 //! `remat.views` and its versions.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
@@ -21,6 +23,37 @@ pub async fn all(session: &Session) -> Result<Vec<View>, Error> {
     let sql =
         format!("select {COLUMNS} from remat.views where retired_at is null order by schema_name, view_name");
     session.query(&sql, &[]).await?.iter().map(from_row).collect()
+}
+
+/// The views of a project, and those of other origin that it names.
+pub async fn of_project(
+    session: &Session,
+    project: &str,
+    named: &[RelationName],
+) -> Result<Vec<View>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from remat.views
+         where  retired_at is null
+         and    (project = $1 or (schema_name, view_name) in (select * from unnest($2::text[], $3::text[])))
+         order  by schema_name, view_name"
+    );
+    let schemas: Vec<&str> = named.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
+    let params =
+        [(&project as _, Type::TEXT), (&schemas as _, Type::TEXT_ARRAY), (&names as _, Type::TEXT_ARRAY)];
+    session.query(&sql, &params).await?.iter().map(from_row).collect()
+}
+
+/// Which views read which others.
+pub async fn reads(session: &Session) -> Result<BTreeMap<RelationName, Vec<RelationName>>, Error> {
+    let sql = "select v.schema_name, v.view_name, u.schema_name, u.view_name
+               from   remat.reads() r join remat.views v on v.id = r.view_id join remat.views u on u.id = r.reads_id";
+    let mut reads: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in session.query(sql, &[]).await? {
+        let name = |at| RelationName::new(row.get::<_, String>(at), row.get::<_, String>(at + 1));
+        reads.entry(name(0)?).or_default().push(name(2)?);
+    }
+    Ok(reads)
 }
 
 /// The view of a name, retired ones left out.
@@ -48,8 +81,8 @@ pub async fn refresh_order(session: &Session, view_ids: &[i64]) -> Result<Vec<i6
 }
 
 /// Writes a definition: inserts it, revives a retired one, or makes a new version of the one that is there.
-/// A definition that did not change keeps its version.
-pub async fn save(session: &Session, definition: &Definition) -> Result<View, Error> {
+/// A definition that did not change keeps its version. Without a project, the view stays with the one that it has.
+pub async fn save(session: &Session, definition: &Definition, project: Option<&str>) -> Result<View, Error> {
     let d = definition;
     let keys: Vec<&str> = d.key.iter().map(Identifier::as_str).collect();
     let (indexes, settings) = (to_json(&d.indexes), to_json(&d.settings));
@@ -74,6 +107,7 @@ pub async fn save(session: &Session, definition: &Definition) -> Result<View, Er
         (&d.description as _, Type::TEXT),
         (&fingerprint as _, Type::TEXT),
         (&whole as _, Type::JSONB),
+        (&project as _, Type::TEXT),
     ];
     session.execute(include_str!("save_view.sql"), &params).await?;
     get(session, &d.name).await
