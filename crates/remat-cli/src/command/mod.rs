@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod create;
 mod delete;
+mod demo;
 mod init;
 mod man;
 mod migrate;
@@ -27,6 +28,8 @@ use crate::{app::App, exit::Exit};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the main job on a server of its own, with an example of real size.
+    Demo(demo::Args),
     /// Write a project folder to begin with.
     Init(init::Args),
     /// Make or update remat's own tables.
@@ -69,6 +72,7 @@ impl Command {
     /// Does it.
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Error> {
         match self {
+            Self::Demo(args) => demo::run(app, &args).await,
             Self::Init(args) => init::run(app, &args),
             Self::Migrate(args) => migrate::run(app, &args).await,
             Self::Create(args) => create::run(app, &args).await,
