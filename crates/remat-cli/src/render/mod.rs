@@ -6,6 +6,7 @@
 
 mod error;
 mod output;
+pub(crate) mod plan;
 mod progress;
 pub(crate) mod prompt;
 pub(crate) mod runs;
