@@ -5,6 +5,7 @@ use remat::{
     Remat,
     apply::{Applied, ProjectPlan},
     error::Error,
+    plan::Step,
     project::{self, Project},
     run::Run,
 };
@@ -35,7 +36,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
         app.out.show(&plan, || render::plan(&app.out, &plan));
         return Ok(Exit::Success);
     }
-    let losses: Vec<String> = plan.views.destructive().filter_map(|step| step.loss()).collect();
+    let losses: Vec<String> = plan.views.destructive().filter_map(Step::loss).collect();
     if !losses.is_empty() && !args.yes {
         prompt::confirm(&app.out, &format!("apply {}", project.settings.name), &losses).await?;
     }
