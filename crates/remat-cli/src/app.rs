@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use remat::{
     Remat,
     error::{Error, ErrorKind},
+    pg::Target,
     run::Run,
     view::View,
 };
@@ -42,6 +43,11 @@ impl App {
         let remat = self.connect().await?;
         remat.check_schema().await?;
         Ok(remat)
+    }
+
+    /// The server that was named by `--database-url` or `DATABASE_URL`, if one was.
+    pub(crate) fn named_target(&self) -> Result<Option<Target>, Error> {
+        target::named(&self.options, &|name| std::env::var(name).ok())
     }
 
     /// The project's folder, or an error that says how to make one.

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod create;
 mod delete;
+mod demo;
 mod init;
 mod man;
 mod migrate;
@@ -29,6 +30,8 @@ use crate::{app::App, exit::Exit};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the main job on a server of its own, with an example of real size.
+    Demo(demo::Args),
     /// Write a project folder to begin with.
     Init(init::Args),
     /// Make or update remat's own tables.
@@ -75,6 +78,7 @@ impl Command {
     /// Does it.
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Error> {
         match self {
+            Self::Demo(args) => demo::run(app, &args).await,
             Self::Init(args) => init::run(app, &args),
             Self::Migrate(args) => migrate::run(app, &args).await,
             Self::Plan(args) => plan::run(app, &args).await,
