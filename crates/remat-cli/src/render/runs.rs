@@ -49,7 +49,8 @@ impl RunsReport {
     }
 }
 
-fn with_its_run(run: &Run, error: &Complaint) -> Complaint {
+/// A run's error that names the run, for stderr.
+pub(crate) fn with_its_run(run: &Run, error: &Complaint) -> Complaint {
     let view = or_nothing(run.view.as_ref(), text::name);
     let primary = format!("{} of {view} {}: {}", run.operation, run.status, error.primary);
     Complaint { primary, ..error.clone() }
