@@ -1,5 +1,7 @@
 //! The program is killed while it refreshes: what its runs say is what the server did.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::{

@@ -41,7 +41,7 @@ impl Target {
         fill_from_passfile(&mut config, env);
         config.ssl_mode(ssl.mode()?);
         config.application_name(env("PGAPPNAME").as_deref().unwrap_or("remat"));
-        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(60));
+        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_mins(1));
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
