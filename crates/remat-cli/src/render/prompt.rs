@@ -8,7 +8,7 @@ use super::{Output, text};
 
 /// Asks whether the act may lose what is listed. Where nobody can be asked, it may not.
 pub(crate) async fn confirm(out: &Output, question: &str, losses: &[String]) -> Result<(), Error> {
-    let list: Vec<String> = losses.iter().map(|loss| text::clean(loss)).collect();
+    let list: Vec<String> = losses.iter().map(|loss| text::clean(loss.trim_end_matches('.'))).collect();
     if out.can_ask() && ask(question, &list).await {
         return Ok(());
     }

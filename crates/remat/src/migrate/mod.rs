@@ -64,10 +64,11 @@ pub async fn check(session: &Session) -> Result<(), Error> {
     if known.len() == MIGRATIONS.len() {
         return Ok(());
     }
+    let database: String = session.query_one("select current_database()::text", &[]).await?.get(0);
     let primary = if known.is_empty() {
-        "this database has no remat tables"
+        format!("database \"{database}\" has no remat tables")
     } else {
-        "the remat tables are older than this program"
+        format!("the remat tables of database \"{database}\" are older than this program")
     };
     Err(Error::new(ErrorKind::Schema, primary)
         .with_hint("Run `remat migrate`; `remat migrate --print` shows its SQL."))
