@@ -59,7 +59,12 @@ impl App {
     }
 
     /// Does the same to one view after another. A run that failed does not stop the rest; an interrupt does.
-    pub(crate) async fn each_run<A>(&self, verb: &str, views: &[View], act: A) -> Result<Exit, Error>
+    pub(crate) async fn each_run<A>(
+        &self,
+        views: &[View],
+        label: impl Fn(&View) -> String,
+        act: A,
+    ) -> Result<Exit, Error>
     where
         A: AsyncFn(&View) -> Result<Run, Error>,
     {
@@ -69,7 +74,7 @@ impl App {
             if self.interrupt.is_asked() {
                 break;
             }
-            progress.step(&format!("{verb} {}", view.definition.name));
+            progress.step(&label(view));
             match self.interrupt.attend(act(view)).await {
                 Ok(run) => report.runs.push(run),
                 // Not the view's failure: the run could not even be recorded.

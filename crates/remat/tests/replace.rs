@@ -1,6 +1,10 @@
 //! Replacing a relation under its readers: nothing that it carried is lost, what depends on it follows or is named,
 //! and a failure leaves nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant};
+
 use remat::{
     failure::{Failure, FailureKind},
     migrate::migrate,
@@ -224,6 +228,8 @@ async fn dependents_of_every_kind_follow_a_swap_with_what_they_carried() {
     assert_eq!(place.number("select count from v3").await, 991);
     assert_eq!(place.number("select count(*) from m2").await, 991);
     assert_eq!(place.leftovers().await, 0);
+    let scratch = "select count(*) from pg_views where definition ~ '_remat_'";
+    assert_eq!(place.number(scratch).await, 0);
     place.swap(&name("mv")).await.unwrap();
     assert_eq!(place.facts(&TREE_NAMES).await, before, "a second swap changes as little as the first");
 }
@@ -293,7 +299,7 @@ async fn hostile_names_go_through_a_whole_swap() {
 async fn two_names_that_agree_in_62_bytes_swap_in_one_transaction() {
     let [one, other] = ["a", "b"].map(|last| name(&format!("{}{last}", "x".repeat(62))));
     let script = [&one, &other].map(|view| {
-        let (view, index) = (view.to_sql(), view.name.to_sql().replacen("x", "y", 1));
+        let (view, index) = (view.to_sql(), view.name.to_sql().replacen('x', "y", 1));
         format!(
             "create materialized view {view} as select 1 as a; create unique index {index} on {view} (a);"
         )
@@ -349,7 +355,9 @@ async fn a_reader_of_a_dependent_does_not_make_the_swap_block_other_readers() {
     wait_until("the swap waits for the reader", async || place.number(&waits).await > 0).await;
     let reader = place.db.connect().await;
     reader.batch_execute("set statement_timeout = '1s'").await.unwrap();
-    for _ in 0..50 {
+    // long enough for several attempts at the lock
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(500) {
         reader.query("select count(*) from mv", &[]).await.unwrap();
     }
     holder.batch_execute("commit").await.unwrap();
@@ -425,7 +433,7 @@ async fn a_new_query_keeps_what_fits_and_says_what_does_not() {
     let query = "select id, shop, total::float8 as total, 1 as more from sale -- the end";
     let new = queried(&name("mv"), RelationKind::Matview, query);
     let done = place.replace(&name("mv"), &new).await.unwrap();
-    assert_eq!(done.notes, ["index gone is gone: the query no longer has its column note"]);
+    assert_eq!(done.notes, ["index gone was dropped: the query no longer has its column note"]);
     let facts = place.facts(&["mv", "v", "vv"]).await.join(
         "
 ",
@@ -477,6 +485,10 @@ async fn a_view_becomes_a_managed_table_and_a_view_again() {
     place.db.execute("begin; set local remat.writing = 'on'; delete from mv where id = 1; commit").await;
     assert_eq!(place.number("select count(*) from v").await, 999);
     // its defining view refills it
+    place
+        .db
+        .execute("alter table mv alter note set storage external; alter table mv alter id set statistics 9")
+        .await;
     let again = NewRelation { kind: RelationKind::Table, ..deployed(&name("mv")) };
     let before = place.facts(&["mv", "v"]).await;
     assert_eq!(place.replace(&name("mv"), &again).await.unwrap().rows, Some(1000));
@@ -577,4 +589,144 @@ async fn a_preview_lists_the_statements_and_runs_none() {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }
     assert_eq!((place.oid("mv").await, place.leftovers().await), (before, 0));
+}
+
+#[tokio::test]
+async fn a_change_of_owner_takes_the_grants_along() {
+    let place = Place::with(&format!("{SALES} grant select on mv to public;")).await;
+    let owner = place.db.create_role("owner").await;
+    place
+        .db
+        .execute(&format!("grant create on schema public to {owner}; grant select on sale to {owner}"))
+        .await;
+    let query = "select id, shop, total, note from sale";
+    let new =
+        NewRelation { owner: Some(ident(&owner)), ..queried(&name("mv"), RelationKind::Matview, query) };
+    place.replace(&name("mv"), &new).await.unwrap();
+    let facts = place.facts(&["mv"]).await.join("\n");
+    assert!(facts.contains(&format!("{owner} grants SELECT to public on mv")), "{facts}");
+    assert!(facts.contains(&format!("{owner} grants TRUNCATE to {owner}")), "{facts}");
+    assert!(!facts.contains("postgres"), "{facts}");
+}
+
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_can_swap() {
+    let place = Place::with(&format!("{SALES} create view v as select id from mv;")).await;
+    let owner = place.db.create_role("owner").await;
+    place
+        .db
+        .execute(&format!(
+            "grant create on schema public to {owner}; grant select on sale to {owner};
+             alter materialized view mv owner to {owner}; alter view v owner to {owner};"
+        ))
+        .await;
+    let before = place.facts(&["mv", "v"]).await;
+    let theirs = session(&place.db.role_url(&owner)).await;
+    replace_in(&theirs, &name("mv"), &deployed(&name("mv"))).await.unwrap();
+    let facts: Vec<_> = place.facts(&["mv", "v"]).await;
+    assert_eq!(facts.iter().filter(|fact| !fact.starts_with("planner")).count(), before.len());
+}
+
+#[tokio::test]
+async fn a_plain_view_becomes_a_materialized_one_and_takes_another_name() {
+    let place = Place::with(
+        "create view plain with (security_barrier) as select 1 as a; grant select on plain to public;
+         create view over as select plain.a from plain; create schema elsewhere;",
+    )
+    .await;
+    let renamed = RelationName::new("elsewhere", "solid").unwrap();
+    let new = queried(&renamed, RelationKind::Matview, "select 1 as a");
+    place.replace(&name("plain"), &new).await.unwrap();
+    let facts = place.facts(&["elsewhere.solid"]).await.join("\n");
+    assert!(facts.contains("elsewhere.solid m") && facts.contains("SELECT to public"), "{facts}");
+    assert_eq!(place.number("select a from over").await, 1);
+    assert_eq!(place.number("select (to_regclass('plain') is null)::int").await, 1);
+}
+
+#[tokio::test]
+async fn what_hangs_on_a_managed_table_is_refused_one_by_one() {
+    let place = Place::with(
+        "create table t as select 1 as a; alter table t add primary key (a), add check (a > 0);
+         create table child (a int references t); create publication p for table t;
+         create policy only_mine on t using (true); create rule r as on delete to t do nothing;
+         create function f() returns trigger language plpgsql as 'begin return null; end';
+         create trigger mine before insert on t for each row execute function f();
+         alter table t alter a set default 5; create table heir () inherits (t);",
+    )
+    .await;
+    let again = queried(&name("t"), RelationKind::Table, "select 1 as a");
+    let refused = place.replace(&name("t"), &again).await.unwrap_err();
+    let detail = refused.complaint.detail.unwrap();
+    for what in [
+        "constraint t_a_check",
+        "constraint child_a_fkey",
+        "publication",
+        "policy only_mine",
+        "rule r on",
+        "trigger mine",
+        "default value",
+        "table public.heir",
+    ] {
+        assert!(detail.contains(what), "{what} is not in: {detail}");
+    }
+    let theirs = place.db.connect().await;
+    theirs
+        .batch_execute(
+            "create materialized view m as select 1 as a; create temp view mine as select a from m",
+        )
+        .await
+        .unwrap();
+    let refused = place.swap(&name("m")).await.unwrap_err();
+    assert!(refused.complaint.detail.unwrap().contains("mine"));
+}
+
+#[tokio::test]
+async fn tablespaces_and_extensions_stay() {
+    let place = Place::with("").await;
+    let space = format!("{}_space", place.db.name());
+    let made = place.db.connect().await;
+    made.batch_execute("set allow_in_place_tablespaces = on").await.unwrap();
+    made.batch_execute(&format!("create tablespace {space} location ''")).await.unwrap();
+    place
+        .db
+        .execute(&format!(
+            "create materialized view mv tablespace {space} as select 1 as a;
+             create index near on mv (a); create index far on mv (a) tablespace {space};
+             alter materialized view mv depends on extension plpgsql; analyze mv;"
+        ))
+        .await;
+    let before = place.facts(&["mv"]).await;
+    assert!(before.iter().any(|fact| fact.contains("goes with extension plpgsql")));
+    let swapped = place.swap(&name("mv")).await;
+    let after = place.facts(&["mv"]).await;
+    place.db.execute("drop materialized view mv").await;
+    place.db.execute(&format!("drop tablespace {space}")).await;
+    swapped.unwrap();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn default_privileges_add_nothing_and_grants_of_grantees_keep_their_grantor() {
+    let place = Place::with(SALES).await;
+    let (one, two) = (place.db.create_role("one").await, place.db.create_role("two").await);
+    place
+        .db
+        .execute(&format!(
+            "analyze mv; alter default privileges in schema public grant all on tables to {two};
+             alter default privileges grant select on tables to public;"
+        ))
+        .await;
+    let untouched = place.facts(&["mv"]).await;
+    place.swap(&name("mv")).await.unwrap();
+    assert_eq!(place.facts(&["mv"]).await, untouched);
+    place
+        .db
+        .execute(&format!(
+            "grant select on mv to {one} with grant option; revoke all on mv from postgres;
+             set role {one}; grant select on mv to {two}; grant select on mv to public; reset role;"
+        ))
+        .await;
+    let granted = place.facts(&["mv"]).await;
+    place.swap(&name("mv")).await.unwrap();
+    assert_eq!(place.facts(&["mv"]).await, granted);
 }

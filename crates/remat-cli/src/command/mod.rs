@@ -1,5 +1,6 @@
 //! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
 
+mod apply;
 mod bench;
 mod check;
 mod completions;
@@ -10,6 +11,7 @@ mod init;
 mod man;
 mod migrate;
 mod pause;
+mod plan;
 mod prune;
 mod refresh;
 mod resume;
@@ -34,6 +36,10 @@ pub(crate) enum Command {
     Init(init::Args),
     /// Make or update remat's own tables.
     Migrate(migrate::Args),
+    /// Show what would make the database match the project folder.
+    Plan(plan::Args),
+    /// Make the database match the project folder.
+    Apply(apply::Args),
     /// Make the relations of defined views.
     Create(create::Args),
     /// Bring views up to date.
@@ -75,6 +81,8 @@ impl Command {
             Self::Demo(args) => demo::run(app, &args).await,
             Self::Init(args) => init::run(app, &args),
             Self::Migrate(args) => migrate::run(app, &args).await,
+            Self::Plan(args) => plan::run(app, &args).await,
+            Self::Apply(args) => apply::run(app, &args).await,
             Self::Create(args) => create::run(app, &args).await,
             Self::Refresh(args) => refresh::run(app, &args).await,
             Self::Delete(args) => delete::run(app, &args).await,

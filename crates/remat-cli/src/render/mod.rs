@@ -7,6 +7,7 @@
 pub(crate) mod demo;
 mod error;
 mod output;
+pub(crate) mod plan;
 mod progress;
 pub(crate) mod prompt;
 pub(crate) mod runs;

@@ -12,7 +12,7 @@ use crate::{
     plan::{ActualView, Existence, Step},
     replace,
     store::views,
-    view::{Definition, View},
+    view::{Definition, MadeRelation, View},
 };
 
 /// The views of the project, and views of other origin that it now defines.
@@ -34,7 +34,10 @@ pub(super) async fn actual(
 async fn existence(session: &Session, view: &View) -> Result<Existence, Failure> {
     let named = catalog::relation_named(session, &view.definition.name).await?;
     match (named, &view.relation) {
-        (Some(relation), made) => Ok(compare(&relation, made.as_ref())),
+        (Some(relation), made) => {
+            let fingerprint = catalog::fingerprint(session, relation.oid).await?;
+            Ok(compare(&relation, &fingerprint, made.as_ref()))
+        }
         (None, None) => Ok(Existence::Absent),
         (None, Some(made)) => {
             let moved = catalog::relation_by_oid(session, made.oid).await?;
@@ -43,14 +46,14 @@ async fn existence(session: &Session, view: &View) -> Result<Existence, Failure>
     }
 }
 
-fn compare(relation: &Relation, made: Option<&crate::view::MadeRelation>) -> Existence {
+fn compare(relation: &Relation, fingerprint: &str, made: Option<&MadeRelation>) -> Existence {
     let drifted = |reason: &str| Existence::Drifted { reason: reason.into() };
     let Some(made) = made else { return drifted("it was not made by remat") };
-    let restored = made.fingerprint == relation.fingerprint;
+    let restored = made.fingerprint == fingerprint;
     match relation.kind {
         None => drifted("another kind of object stands under its name"),
         Some(_) if relation.oid != made.oid && !restored => drifted("it was dropped and made anew"),
-        Some(_) if !made.has_columns_of(&relation.fingerprint) => drifted("its columns were changed"),
+        Some(_) if !made.has_columns_of(fingerprint) => drifted("its columns were changed"),
         Some(kind) => Existence::Present { kind },
     }
 }

@@ -246,6 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn the_password_file_fills_what_neither_url_nor_environment_gives() {
+        let path = std::env::temp_dir().join(format!("remat-passfile-{}", std::process::id()));
+        std::fs::write(&path, "db:5432:app:ada:from-file\n").unwrap();
+        let given = |url: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let env = |name: &str| (name == "PGPASSFILE").then(|| path.display().to_string());
+            let password =
+                Target::resolve(Some(url), &env).unwrap().config.get_password().map(<[u8]>::to_vec);
+            password.map(|password| String::from_utf8(password).unwrap())
+        };
+        assert_eq!(given("postgres://ada@db/app", 0o600).as_deref(), Some("from-file"));
+        assert_eq!(given("postgres://ada:own@db/app", 0o600).as_deref(), Some("own"));
+        assert_eq!(given("postgres://eve@db/app", 0o600), None);
+        assert_eq!(given("postgres://ada@db/app", 0o644), None, "a file that others may read is ignored");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
     fn a_full_verification_is_taken_out_of_the_url() {
         let (text, ssl) =
             SslOptions::take_from("postgres://h/d?sslmode=verify-full&options=-c%20x%3D1", &|_| None);

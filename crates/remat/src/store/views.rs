@@ -119,12 +119,12 @@ pub async fn set_relation(
     view_id: i64,
     relation: Option<&Relation>,
 ) -> Result<(), Failure> {
-    let sql = "update remat.views set relation_oid = $2, relation_fingerprint = $3,
+    let sql =
+        "update remat.views set relation_oid = $2, relation_fingerprint = remat.relation_fingerprint($2),
                       system_identifier = (select system_identifier from pg_catalog.pg_control_system())
                where id = $1";
-    let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(|r| r.fingerprint.as_str()));
-    let params = [(&view_id as _, Type::INT8), (&oid as _, Type::OID), (&fingerprint as _, Type::TEXT)];
-    session.execute(sql, &params).await.map(drop)
+    let oid = relation.map(|relation| relation.oid);
+    session.execute(sql, &[(&view_id, Type::INT8), (&oid, Type::OID)]).await.map(drop)
 }
 
 /// Notes the new object ids of views that were rebuilt because what they read was replaced.
@@ -144,8 +144,12 @@ pub async fn set_program(session: &Session, view_id: i64, program: Option<&Value
     session.execute(sql, &[(&view_id, Type::INT8), (&program, Type::JSONB)]).await.map(drop)
 }
 
-/// Gives the view another name; its runs and versions stay with it.
+/// Gives the view another name; its runs and versions stay with it. A retired view that had the name gives it up.
 pub async fn rename(session: &Session, view_id: i64, to: &RelationName) -> Result<(), Failure> {
+    let retired = "update remat.views set view_name = 'retired ' || id
+                   where schema_name = $1 and view_name = $2 and retired_at is not null";
+    let taken = (to.schema.as_str(), to.name.as_str());
+    session.execute(retired, &[(&taken.0, Type::TEXT), (&taken.1, Type::TEXT)]).await?;
     let sql = "update remat.views set schema_name = $2, view_name = $3, updated_at = clock_timestamp() where id = $1";
     let (schema, name) = (to.schema.as_str(), to.name.as_str());
     let params = [(&view_id as _, Type::INT8), (&schema as _, Type::TEXT), (&name as _, Type::TEXT)];
