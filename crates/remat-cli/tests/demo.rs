@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Lines},
@@ -12,7 +14,7 @@ use std::{
 
 use remat::embedded::{Cluster, ClusterOptions, Listen, ServerBinaries};
 use remat_testkit::{Servers, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
 
 const VIEWS: usize = 9;
@@ -68,7 +70,7 @@ fn once(dir: &Dir) -> Command {
     command
 }
 
-fn json(output: &Output) -> Value {
+fn document(output: &Output) -> Value {
     let (said, complained) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}: {said}{complained}", output.status);
     assert!(complained.is_empty(), "{complained}");
@@ -118,14 +120,21 @@ fn assert_has_figures(view: &Value) {
     assert_eq!(view["rows_changed"].is_i64(), knows_changes, "{view}");
 }
 
+fn with_no_runs(mut report: Value) -> Value {
+    report["runs"] = json!([]);
+    report
+}
+
 #[test]
 fn a_demo_reports_on_every_view_and_leaves_no_server_and_can_be_repeated() {
     let dir = Dir::new("repeated");
     for _ in 0..2 {
-        let report = json(&once(&dir).arg("--json").output().unwrap());
+        let report = document(&once(&dir).arg("--json").output().unwrap());
         assert_complete(&report);
         assert_eq!(report["server"]["private"], true);
         assert_stopped(&dir);
+        support::assert_documented("refresh", &json!({ "runs": report["runs"] }));
+        support::assert_documented("demo", &with_no_runs(report));
     }
 }
 
@@ -183,11 +192,11 @@ fn a_demo_that_goes_on_refreshes_until_it_is_interrupted() {
 #[test]
 fn a_kept_server_answers_until_the_next_demo_takes_it_over() {
     let dir = Dir::new("kept");
-    let report = json(&once(&dir).args(["--keep", "--json"]).output().unwrap());
+    let report = document(&once(&dir).args(["--keep", "--json"]).output().unwrap());
     let url = report["server"]["url"].as_str().unwrap();
-    let status = json(&remat().args(["status", "--json", "--database-url", url]).output().unwrap());
+    let status = document(&remat().args(["status", "--json", "--database-url", url]).output().unwrap());
     assert_eq!(status["views"].as_array().unwrap().len(), VIEWS);
-    assert_complete(&json(&once(&dir).arg("--json").output().unwrap()));
+    assert_complete(&document(&once(&dir).arg("--json").output().unwrap()));
     assert_stopped(&dir);
 }
 
@@ -228,7 +237,7 @@ async fn a_named_server_gets_a_database_of_its_own_and_one_of_others_is_refused(
     let client = connect(&cluster).await;
     let demo = || once(&dir).arg("--json").env("DATABASE_URL", cluster.connection_url()).output().unwrap();
     for _ in 0..2 {
-        let report = json(&demo());
+        let report = document(&demo());
         assert_complete(&report);
         assert_eq!(report["server"]["private"], false);
         wait_until("the demo's sessions are gone", async || count(&client, SESSIONS).await == 0).await;

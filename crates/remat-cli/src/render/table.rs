@@ -38,9 +38,6 @@ impl Table {
             inner.enforce_styling().style_text_only();
         }
         inner.set_header(titles.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-        if let Some(first) = inner.column_mut(0) {
-            first.set_padding((0, 1));
-        }
         Self { inner }
     }
 
@@ -51,7 +48,8 @@ impl Table {
 
     /// The whole table.
     pub(crate) fn finish(&self) -> String {
-        let lines = self.inner.lines().map(|line| line.trim_end().to_owned());
+        let lines =
+            self.inner.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n")
     }
 }
