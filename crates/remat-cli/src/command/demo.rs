@@ -13,13 +13,8 @@ use crate::{
     render,
 };
 
-/// Show the main job on an example: a social-timeline application with nine views.
-///
-/// Brings up a private PostgreSQL (found on this machine, else downloaded), or uses the server of --database-url or
-/// DATABASE_URL, there in a database remat_demo of its own. Loads the application, makes its views, changes rows,
-/// refreshes every view, and compares each refresh with PostgreSQL's own. A private server is stopped at the end.
+/// What the demo takes.
 #[derive(clap::Args, Debug)]
-#[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
 pub(crate) struct Args {
     /// End after the report. Without it, the demo goes on writing and refreshing until it is interrupted.
     #[arg(long)]

@@ -30,7 +30,13 @@ use crate::{app::App, exit::Exit};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the main job on a server of its own, with an example of real size.
+    /// Show the main job on an example: a social-timeline application with nine views.
+    ///
+    /// Brings up a private PostgreSQL, found on this machine or else downloaded; or uses the server of --database-url
+    /// or DATABASE_URL, there in a database remat_demo of its own. Loads the application, makes its views, changes
+    /// rows, refreshes every view, and compares each refresh with PostgreSQL's own on the same data. A private server
+    /// is stopped at the end, also by Ctrl-C.
+    #[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
     Demo(demo::Args),
     /// Write a project folder to begin with.
     Init(init::Args),

@@ -5,13 +5,16 @@
 use std::time::Duration;
 
 use remat::{Remat, error::Error, operation::RefreshOptions};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{driver::Driver, succeeded};
 use crate::render::{Output, demo::Board};
 
 /// Rows that the application changes each second.
 const CHANGES_PER_SECOND: i32 = 200;
+
+/// From one refresh of a view to its next, where the server keeps up.
+const ROUND: Duration = Duration::from_secs(5);
 
 /// Writes, refreshes and shows the status until it is dropped or something fails.
 pub(crate) async fn live(out: &Output, remat: &Remat) -> Result<(), Error> {
@@ -21,17 +24,25 @@ pub(crate) async fn live(out: &Output, remat: &Remat) -> Result<(), Error> {
     Ok(())
 }
 
+/// Turns that are this far apart, or as far as the work takes.
+fn every(period: Duration) -> Interval {
+    let mut turns = interval(period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}
+
 async fn write(driver: &Driver) -> Result<(), Error> {
-    let mut seconds = interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = every(Duration::from_secs(1));
     loop {
-        seconds.tick().await;
+        turns.tick().await;
         driver.churn(CHANGES_PER_SECOND).await?;
     }
 }
 
 async fn refresh(out: &Output, remat: &Remat, board: &Board) -> Result<(), Error> {
+    let mut turns = every(ROUND);
     loop {
+        turns.tick().await;
         for view in remat.refresh_order(remat.views().await?).await? {
             succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?;
             board.show(out, &remat.status().await?);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use remat::{Remat, error::Error, name::RelationName, operation::RefreshOptions, run::Run};
 
 use super::{driver::Driver, succeeded, twin::Twins};
-use crate::render::{Output, Stage};
+use crate::render::{Output, Stage, text};
 
 /// How often everything is measured: each of the three competitors has each place in the order once.
 pub(crate) const ROUNDS: usize = 3;
@@ -57,7 +57,8 @@ pub(super) async fn rounds(
     driver: &Driver,
     twins: &[Twins],
 ) -> Result<Vec<Measured>, Error> {
-    let what = format!("changing {CHANGES_PER_ROUND} rows and refreshing every view, {ROUNDS} times");
+    let changes = text::count(CHANGES_PER_ROUND.into());
+    let what = format!("changing {changes} rows and refreshing every view, {ROUNDS} times");
     let stage = Stage::start(out, &what, Some((ROUNDS * twins.len()) as u64));
     let mut samples: Vec<Vec<Sample>> = twins.iter().map(|_| Vec::new()).collect();
     for order in ORDERS {
@@ -67,9 +68,7 @@ pub(super) async fn rounds(
             stage.next();
         }
     }
-    stage.finish(&format!(
-        "changed {CHANGES_PER_ROUND} rows and refreshed every view in three ways, {ROUNDS} times"
-    ));
+    stage.finish(&format!("changed {changes} rows and refreshed every view in three ways, {ROUNDS} times"));
     Ok(twins.iter().zip(&samples).map(|(twins, samples)| measured(twins, samples)).collect())
 }
 

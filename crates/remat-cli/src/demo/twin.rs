@@ -23,7 +23,7 @@ pub(super) struct Twins {
 
 /// Makes and analyses the twins of every view.
 pub(super) async fn make(out: &Output, driver: &Driver, views: &[View]) -> Result<Vec<Twins>, Error> {
-    let stage = Stage::start(out, "making twins to compare with", Some(views.len() as u64));
+    let stage = Stage::start(out, "making materialized views to compare with", Some(views.len() as u64));
     driver.session.batch(&format!("create schema {SCHEMA}")).await?;
     let mut twins = Vec::new();
     for view in views {
@@ -33,7 +33,7 @@ pub(super) async fn make(out: &Output, driver: &Driver, views: &[View]) -> Resul
         twins.push(Twins { view: view.clone(), plain, concurrent });
         stage.at(twins.len() as u64);
     }
-    stage.finish("made twins to compare with: the same queries and indexes as plain materialized views");
+    stage.finish("made materialized views of the same queries to compare with");
     Ok(twins)
 }
 

@@ -20,14 +20,9 @@ const RUNS_SHOWN: usize = 12;
 
 /// The whole report.
 pub(crate) fn report(out: &Output, report: &Report) -> String {
-    let parts = [
-        String::new(),
-        comparison(out, &report.views),
-        verdict(report),
-        runs(out, &report.runs),
-        method(&report.server),
-    ];
-    parts.join("\n\n").trim_start_matches('\n').to_owned()
+    // The steps stand right above on a terminal.
+    let first = format!("\n{}", comparison(out, &report.views));
+    [first, verdict(report), runs(out, &report.runs), method(&report.server), String::new()].join("\n\n")
 }
 
 fn comparison(out: &Output, views: &[ViewReport]) -> String {
@@ -86,7 +81,7 @@ fn verdict(report: &Report) -> String {
     };
     let again = report.views.iter().filter(|view| view.refreshed_again > 0).count();
     if again > 0 {
-        write!(line, " {again} had lost rows to the passing of time meanwhile and were refreshed once more.")
+        write!(line, "\nRows had left the time window of {again} since the last round; refreshed once more, then equal.")
             .expect("a string takes all text");
     }
     line
@@ -106,16 +101,19 @@ fn runs(out: &Output, runs: &[Run]) -> String {
         ]);
     }
     let shown = runs.len().min(RUNS_SHOWN);
-    format!("The last {shown} of {} runs:\n\n{}", runs.len(), table.finish())
+    format!("The last {shown} of {} runs:\n{}", runs.len(), table.finish())
 }
 
 fn method(server: &ServerFacts) -> String {
+    let changes = text::count(CHANGES_PER_ROUND.into());
+    let version = text::clean(server.version.split(' ').next().unwrap_or_default());
     format!(
-        "How it was measured: {ROUNDS} rounds, each after about {CHANGES_PER_ROUND} changed rows. In each round remat, a plain\n\
-         REFRESH MATERIALIZED VIEW and one CONCURRENTLY brought the same changes into views of the same query\n\
-         and indexes, in changing order, on PostgreSQL {}. Wall-clock time around each call,\n\
-         remat's with its run rows and its vacuum; medians.",
-        text::clean(&server.version)
+        "How it was measured, on PostgreSQL {version}: {ROUNDS} rounds, each after about {changes} changes. In each,\n\
+         remat, a plain REFRESH MATERIALIZED VIEW and one CONCURRENTLY brought the same changes into\n\
+         views of the same query and indexes, in changing order. Wall-clock time around each call, remat's\n\
+         with its run rows and its vacuum; medians. Less than 1.0× means that remat was slower.\n\
+         Readers wait while a plain refresh runs, which is also remat's strategy `regular`; during the\n\
+         others they go on reading."
     )
 }
 
@@ -174,6 +172,13 @@ impl Board {
         if self.telling == Telling::Lines {
             say(&format!("refreshed every view, round {}", self.rounds.get()));
         }
+    }
+}
+
+impl Drop for Board {
+    /// What was shown last stays.
+    fn drop(&mut self) {
+        self.bar.abandon();
     }
 }
 
