@@ -33,7 +33,7 @@ impl App {
     /// Connects, whatever state remat's tables are in.
     pub(crate) async fn connect(&self) -> Result<Remat, Error> {
         let target = target::resolve(&self.options, &|name| std::env::var(name).ok())?;
-        let remat = Remat::connect_as(target, "cli").await?;
+        let remat = Remat::builder().target(target).source("cli").connect().await?;
         self.interrupt.covers(&remat);
         Ok(remat)
     }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    builder::Builder,
     compare::{self, Benchmark, Verification},
     error::Error,
     migrate,
@@ -30,9 +31,6 @@ use crate::{
     view::{Definition, Pause, View},
 };
 
-/// How many idle sessions are kept for the next operation.
-const IDLE_SESSIONS: usize = 4;
-
 /// remat on one database.
 #[derive(Clone)]
 pub struct Remat {
@@ -42,6 +40,7 @@ pub struct Remat {
 struct Shared {
     target: Target,
     idle: Mutex<Vec<Session>>,
+    idle_sessions: usize,
     working: Mutex<HashMap<u64, Canceller>>,
     tickets: AtomicU64,
     source: &'static str,
@@ -60,17 +59,27 @@ impl Drop for Cancellable {
 }
 
 impl Remat {
-    /// Connects. The tables of remat need not exist yet; see [`Remat::migrate`] and [`Remat::check_schema`].
-    pub async fn connect(target: Target) -> Result<Self, Error> {
-        Self::connect_as(target, "library").await
+    /// Says which database and in whose name, before [`Builder::connect`].
+    pub fn builder() -> Builder {
+        Builder::new()
     }
 
-    /// Like [`Remat::connect`], and says who asks: the audit keeps it.
-    pub async fn connect_as(target: Target, source: &'static str) -> Result<Self, Error> {
+    /// Connects with the defaults of [`Remat::builder`]. The tables of remat need not exist yet; see
+    /// [`Remat::migrate`] and [`Remat::check_schema`].
+    pub async fn connect(target: Target) -> Result<Self, Error> {
+        Self::builder().target(target).connect().await
+    }
+
+    pub(crate) async fn start(
+        target: Target,
+        source: &'static str,
+        idle_sessions: usize,
+    ) -> Result<Self, Error> {
         let first = target.connect().await?;
         let shared = Shared {
             target,
             idle: Mutex::new(vec![first]),
+            idle_sessions,
             working: Mutex::default(),
             tickets: AtomicU64::default(),
             source,
@@ -95,7 +104,7 @@ impl Remat {
     /// Keeps a session for the next caller. It must be outside any transaction.
     pub fn give_back(&self, session: Session) {
         let mut idle = lock(&self.shared.idle);
-        if idle.len() < IDLE_SESSIONS && !session.is_closed() {
+        if idle.len() < self.shared.idle_sessions && !session.is_closed() {
             idle.push(session);
         }
     }

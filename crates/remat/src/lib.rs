@@ -19,6 +19,7 @@
 //! ```
 
 pub mod apply;
+mod builder;
 pub mod compare;
 pub mod embedded;
 pub mod error;
@@ -38,4 +39,5 @@ pub mod store;
 mod strategy;
 pub mod view;
 
+pub use builder::Builder;
 pub use face::Remat;

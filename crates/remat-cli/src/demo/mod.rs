@@ -35,7 +35,7 @@ use crate::render::{Output, Stage, text};
 /// Does everything up to the report.
 pub(crate) async fn once(out: &Output, server: &Server, rows: u32) -> Result<(Remat, Report), Error> {
     let target = database::renew(&server.target()?).await?;
-    let remat = Remat::connect_as(target, "demo").await?;
+    let remat = Remat::builder().target(target).source("demo").connect().await?;
     let driver = driver::Driver::open(&remat).await?;
     load::application(out, &driver, rows).await?;
     apply(out, &remat).await?;
