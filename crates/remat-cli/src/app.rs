@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use remat::{
     Remat,
     error::{Error, ErrorKind},
+    pg::Target,
     run::Run,
     view::View,
 };
@@ -44,6 +45,11 @@ impl App {
         Ok(remat)
     }
 
+    /// The server that was named by `--database-url` or `DATABASE_URL`, if one was.
+    pub(crate) fn named_target(&self) -> Result<Option<Target>, Error> {
+        target::named(&self.options, &|name| std::env::var(name).ok())
+    }
+
     /// The project's folder, or an error that says how to make one.
     pub(crate) fn project_dir(&self) -> Result<PathBuf, Error> {
         target::project_dir(&self.options)?.ok_or_else(|| {
@@ -53,7 +59,12 @@ impl App {
     }
 
     /// Does the same to one view after another. A run that failed does not stop the rest; an interrupt does.
-    pub(crate) async fn each_run<A>(&self, verb: &str, views: &[View], act: A) -> Result<Exit, Error>
+    pub(crate) async fn each_run<A>(
+        &self,
+        views: &[View],
+        label: impl Fn(&View) -> String,
+        act: A,
+    ) -> Result<Exit, Error>
     where
         A: AsyncFn(&View) -> Result<Run, Error>,
     {
@@ -63,7 +74,7 @@ impl App {
             if self.interrupt.is_asked() {
                 break;
             }
-            progress.step(&format!("{verb} {}", view.definition.name));
+            progress.step(&label(view));
             match self.interrupt.attend(act(view)).await {
                 Ok(run) => report.runs.push(run),
                 // Not the view's failure: the run could not even be recorded.

@@ -15,18 +15,23 @@ use crate::{app::io_error, args::GlobalOptions};
 
 /// Finds the database.
 pub(crate) fn resolve(options: &GlobalOptions, env: Environment<'_>) -> Result<Target, Error> {
-    if let Some(url) = &options.database_url {
-        refuse_password(url)?;
-        return Target::resolve(Some(url), env);
-    }
-    if env("DATABASE_URL").is_some() {
-        return Target::resolve(None, env);
+    if let Some(target) = named(options, env)? {
+        return Ok(target);
     }
     let url = match project_dir(options)? {
         Some(dir) => project_url(&dir, env)?,
         None => None,
     };
     Target::resolve(url.as_deref(), env)
+}
+
+/// The database that `--database-url` or `DATABASE_URL` names, if one of them is given.
+pub(crate) fn named(options: &GlobalOptions, env: Environment<'_>) -> Result<Option<Target>, Error> {
+    if let Some(url) = &options.database_url {
+        refuse_password(url)?;
+        return Target::resolve(Some(url), env).map(Some);
+    }
+    env("DATABASE_URL").map(|_| Target::resolve(None, env)).transpose()
 }
 
 /// The project's folder: the one that was named, or the current directory if it has a `remat.toml`.

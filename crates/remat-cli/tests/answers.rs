@@ -1,5 +1,7 @@
 //! What `--json` prints, compared key by key with docs/guide/cli.md.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it must fail")]
+
 mod support;
 
 use remat::{

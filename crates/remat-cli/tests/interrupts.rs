@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM in the middle of work.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test panics where it must fail")]
 
 mod support;
 

@@ -1,5 +1,7 @@
 //! Exit codes, the voice of errors, and what must never be shown.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it must fail")]
+
 mod support;
 
 use std::{

@@ -174,6 +174,10 @@ impl Failure {
         if kind.quotes_rows() && failure.complaint.detail.is_some() {
             failure.complaint.detail = Some("The server's detail quotes rows and is withheld.".into());
         }
+        if kind == FailureKind::Dependents {
+            // The server's own hint is a DROP … CASCADE, which would bypass the run.
+            failure.complaint.hint = None;
+        }
         if let (None, Remedy::Operator(advice) | Remedy::Definition(advice)) =
             (&failure.complaint.hint, kind.remedy())
         {

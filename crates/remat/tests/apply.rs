@@ -1,5 +1,7 @@
 //! Plan and apply: the database follows a project folder and loses nothing on the way.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use remat::{

@@ -42,7 +42,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let ok = problems.is_empty();
     let value = json!({ "ok": ok, "problems": problems });
     if ok {
-        app.out.report(&value, || format!("{} views are well", views.len()));
+        app.out.report(&value, || format!("all well; views checked: {}", views.len()));
         return Ok(Exit::Success);
     }
     app.out.show(&value, || problems.iter().map(line).collect());

@@ -32,7 +32,12 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let views = sources_first(args.selection.resolve(&remat).await?)?;
     let options =
         CreateOptions { force: args.force, no_data: args.no_data, if_not_exists: args.if_not_exists };
-    app.each_run("creating", &views, async |view| remat.create(view, options).await).await
+    app.each_run(
+        &views,
+        |view| format!("creating {}", view.definition.name),
+        async |view| remat.create(view, options).await,
+    )
+    .await
 }
 
 /// The order in which a plan would create them: what does not exist yet has no dependencies in the catalog.

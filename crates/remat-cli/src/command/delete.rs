@@ -27,10 +27,15 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     if !args.yes && !views.is_empty() {
         let question =
             if views.len() == 1 { "delete one view".into() } else { format!("delete {} views", views.len()) };
-        prompt::confirm(&app.out, &question, &losses(&remat, &views, args.cascade).await?)?;
+        prompt::confirm(&app.out, &question, &losses(&remat, &views, args.cascade).await?).await?;
     }
     let options = DeleteOptions { cascade: args.cascade, if_exists: args.if_exists };
-    app.each_run("deleting", &views, async |view| remat.delete(view, options).await).await
+    app.each_run(
+        &views,
+        |view| format!("deleting {}", view.definition.name),
+        async |view| remat.delete(view, options).await,
+    )
+    .await
 }
 
 async fn losses(remat: &Remat, views: &[View], cascade: bool) -> Result<Vec<String>, Error> {

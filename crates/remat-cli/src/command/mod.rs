@@ -1,14 +1,17 @@
 //! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
 
+mod apply;
 mod bench;
 mod check;
 mod completions;
 mod create;
 mod delete;
+mod demo;
 mod init;
 mod man;
 mod migrate;
 mod pause;
+mod plan;
 mod prune;
 mod refresh;
 mod resume;
@@ -27,10 +30,22 @@ use crate::{app::App, exit::Exit};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the main job on an example: a social-timeline application with nine views.
+    ///
+    /// Brings up a private PostgreSQL, found on this machine or else downloaded; or uses the server of --database-url
+    /// or DATABASE_URL, there in a database remat_demo of its own. Loads the application, makes its views, changes
+    /// rows, refreshes every view, and compares each refresh with PostgreSQL's own on the same data. A private server
+    /// is stopped at the end, also by Ctrl-C.
+    #[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
+    Demo(demo::Args),
     /// Write a project folder to begin with.
     Init(init::Args),
     /// Make or update remat's own tables.
     Migrate(migrate::Args),
+    /// Show what would make the database match the project folder.
+    Plan(plan::Args),
+    /// Make the database match the project folder.
+    Apply(apply::Args),
     /// Make the relations of defined views.
     Create(create::Args),
     /// Bring views up to date.
@@ -69,8 +84,11 @@ impl Command {
     /// Does it.
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Error> {
         match self {
+            Self::Demo(args) => demo::run(app, &args).await,
             Self::Init(args) => init::run(app, &args),
             Self::Migrate(args) => migrate::run(app, &args).await,
+            Self::Plan(args) => plan::run(app, &args).await,
+            Self::Apply(args) => apply::run(app, &args).await,
             Self::Create(args) => create::run(app, &args).await,
             Self::Refresh(args) => refresh::run(app, &args).await,
             Self::Delete(args) => delete::run(app, &args).await,

@@ -26,6 +26,6 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     progress.step("deleting old runs");
     let deleted = remat.prune(args.keep, args.days).await?;
     progress.finish();
-    app.out.report(&json!({ "deleted": deleted }), || format!("deleted {} runs", text::count(deleted)));
+    app.out.report(&json!({ "deleted": deleted }), || format!("runs deleted: {}", text::count(deleted)));
     Ok(Exit::Success)
 }

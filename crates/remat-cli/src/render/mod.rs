@@ -4,11 +4,14 @@
 //! one JSON document. A reader that went away (`remat runs | head`) is no error. Text that comes from the database is
 //! cleaned of control characters before a terminal sees it.
 
+pub(crate) mod demo;
 mod error;
 mod output;
+pub(crate) mod plan;
 mod progress;
 pub(crate) mod prompt;
 pub(crate) mod runs;
+mod stage;
 pub(crate) mod table;
 pub(crate) mod text;
 
@@ -17,6 +20,7 @@ use std::ffi::OsString;
 pub(crate) use error::{ErrorJson, complain, usage};
 pub(crate) use output::Output;
 pub(crate) use progress::Progress;
+pub(crate) use stage::{Stage, Telling};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::GlobalOptions;

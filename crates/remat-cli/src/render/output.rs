@@ -42,6 +42,11 @@ impl Output {
         !self.json && !self.quiet && !self.verbose && io::stderr().is_terminal()
     }
 
+    /// Whether stderr tells the steps of long work, drawn or in plain lines.
+    pub(crate) fn tells_steps(&self) -> bool {
+        !self.json && !self.quiet
+    }
+
     /// Whether a person can be asked.
     pub(crate) fn can_ask(&self) -> bool {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -49,7 +49,8 @@ impl RunsReport {
     }
 }
 
-fn with_its_run(run: &Run, error: &Complaint) -> Complaint {
+/// A run's error that names the run, for stderr.
+pub(crate) fn with_its_run(run: &Run, error: &Complaint) -> Complaint {
     let view = or_nothing(run.view.as_ref(), text::name);
     let primary = format!("{} of {view} {}: {}", run.operation, run.status, error.primary);
     Complaint { primary, ..error.clone() }
@@ -78,7 +79,7 @@ fn cells(run: &Run) -> [Cell; 9] {
         figure(or_nothing(run.rows_after, text::count)),
         figure(changes(run)),
         figure(or_nothing(run.duration_ms, text::millis)),
-        word(or_nothing(run.finished_at, text::time)),
+        word(or_nothing(run.finished_at, text::ago)),
     ]
 }
 

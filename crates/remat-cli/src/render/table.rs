@@ -13,6 +13,9 @@ pub(crate) enum Tone {
     Bad,
 }
 
+/// Below so many columns a table is left to the terminal's own wrapping.
+const WIDTH_MIN: u16 = 60;
+
 /// A table that grows row by row.
 pub(crate) struct Table {
     inner: comfy_table::Table,
@@ -24,14 +27,15 @@ impl Table {
         let mut inner = comfy_table::Table::new();
         inner.load_style(comfy_table::presets::NOTHING);
         match inner.width() {
-            Some(width) if inner.is_tty() => {
+            // Some terminals tell no width, or none that a table fits into.
+            Some(width) if inner.is_tty() && width >= WIDTH_MIN => {
                 inner.set_content_arrangement(ContentArrangement::Dynamic).set_width(width)
             }
             _ => inner.set_content_arrangement(ContentArrangement::Disabled),
         };
         inner.force_no_tty();
         if out.has_color() {
-            inner.enforce_styling();
+            inner.enforce_styling().style_text_only();
         }
         inner.set_header(titles.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         Self { inner }

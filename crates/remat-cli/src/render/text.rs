@@ -63,6 +63,11 @@ pub(crate) fn time(instant: Timestamp) -> String {
     instant.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
+/// How long ago an instant was, by this machine's clock.
+pub(crate) fn ago(instant: Timestamp) -> String {
+    format!("{} ago", age(Timestamp::now().duration_since(instant).as_secs_f64()))
+}
+
 /// A value that may be missing.
 pub(crate) fn or_nothing<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| NOTHING.to_owned(), text)

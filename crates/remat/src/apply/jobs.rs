@@ -27,7 +27,7 @@ pub(super) async fn steps(session: &Session, project: &ProjectSettings) -> Resul
         match present.iter().find(|job| job.name == wanted.name) {
             None => steps.push(step("create")),
             Some(job) if ScheduledJob { last_fire: None, ..job.clone() } != wanted => {
-                steps.push(step("alter"))
+                steps.push(step("alter"));
             }
             Some(_) => {}
         }

@@ -41,7 +41,7 @@ impl Target {
         fill_from_passfile(&mut config, env);
         config.ssl_mode(ssl.mode()?);
         config.application_name(env("PGAPPNAME").as_deref().unwrap_or("remat"));
-        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(60));
+        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_mins(1));
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
@@ -243,6 +243,25 @@ mod tests {
         };
         assert_eq!(Target::resolve(None, &env).unwrap().to_string(), "ada@db:6543/app");
         assert!(!Target::is_unconfigured(None, &env));
+    }
+
+    #[test]
+    fn the_password_file_fills_what_neither_url_nor_environment_gives() {
+        let path = std::env::temp_dir().join(format!("remat-passfile-{}", std::process::id()));
+        std::fs::write(&path, "db:5432:app:ada:from-file\n").unwrap();
+        let given = |url: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let env = |name: &str| (name == "PGPASSFILE").then(|| path.display().to_string());
+            let password =
+                Target::resolve(Some(url), &env).unwrap().config.get_password().map(<[u8]>::to_vec);
+            password.map(|password| String::from_utf8(password).unwrap())
+        };
+        assert_eq!(given("postgres://ada@db/app", 0o600).as_deref(), Some("from-file"));
+        assert_eq!(given("postgres://ada:own@db/app", 0o600).as_deref(), Some("own"));
+        assert_eq!(given("postgres://eve@db/app", 0o600), None);
+        assert_eq!(given("postgres://ada@db/app", 0o644), None, "a file that others may read is ignored");
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -37,10 +37,13 @@ pub async fn of_project(
          and    (project = $1 or (schema_name, view_name) in (select * from unnest($2::text[], $3::text[])))
          order  by schema_name, view_name"
     );
-    let schemas: Vec<&str> = named.iter().map(|name| name.schema.as_str()).collect();
-    let names: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
-    let params =
-        [(&project as _, Type::TEXT), (&schemas as _, Type::TEXT_ARRAY), (&names as _, Type::TEXT_ARRAY)];
+    let in_schemas: Vec<&str> = named.iter().map(|name| name.schema.as_str()).collect();
+    let with_names: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
+    let params = [
+        (&project as _, Type::TEXT),
+        (&in_schemas as _, Type::TEXT_ARRAY),
+        (&with_names as _, Type::TEXT_ARRAY),
+    ];
     session.query(&sql, &params).await?.iter().map(from_row).collect()
 }
 
