@@ -122,9 +122,9 @@ impl FailureKind {
             Self::StatementTimeout => {
                 Remedy::Operator("Raise statement_timeout of the view, or make its query cheaper.")
             }
-            Self::PermissionDenied => {
-                Remedy::Operator("Grant the role that owns the view what the message names.")
-            }
+            Self::PermissionDenied => Remedy::Operator(
+                "Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.",
+            ),
             Self::ReadOnly => Remedy::Operator("Connect to the primary: a standby cannot refresh."),
             Self::Drifted => Remedy::Operator("Run `remat plan` to review the difference."),
             Self::Prerequisite => {

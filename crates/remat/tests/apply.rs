@@ -233,3 +233,67 @@ async fn scheduled_jobs_follow_the_file() {
     apply(&app, &shop(&[])).await;
     assert!(app.remat.jobs().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_new_owner_is_given_the_relation_and_then_nothing_is_left_to_do() {
+    let app = App::start().await;
+    let role = app.db.create_role("owner").await;
+    app.db
+        .execute(&format!("grant select on sales to {role}; grant create on schema public to {role}"))
+        .await;
+    for (head, file) in [
+        ("strategy = \"regular\"", "views/daily.sql"),
+        ("strategy = \"merge\"\nkey = [\"user_id\"]", "views/merged.sql"),
+    ] {
+        let text = |owner: &str| format!("/* remat\n{head}\n{owner}*/\n{}", DAILY.1);
+        apply(&app, &shop(&[(file, &text(""))])).await;
+        apply(&app, &shop(&[(file, &text(&format!("owner = \"{role}\"\n")))])).await;
+        let name = file.trim_start_matches("views/").trim_end_matches(".sql");
+        let owner = app
+            .text(&format!("select relowner::regrole::text from pg_class where oid = '{name}'::regclass"))
+            .await;
+        assert_eq!(owner.trim_matches('"'), role);
+        let view = app.remat.view(&RelationName::new("public", name).unwrap()).await.unwrap();
+        assert_eq!(app.refresh(&view).await.status, Status::Success);
+    }
+}
+
+#[tokio::test]
+async fn a_relation_of_somebody_else_is_never_built_over_nor_dropped() {
+    let app = App::start().await;
+    app.db.execute("create materialized view daily as select 1 as mine").await;
+    let refused = app.remat.plan(&shop(&[DAILY])).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert!(refused.to_string().contains("was not made by remat"), "{refused}");
+    app.db.execute("alter materialized view daily rename to kept").await;
+    apply(&app, &shop(&[DAILY])).await;
+    app.db.execute("drop materialized view daily; alter materialized view kept rename to daily").await;
+    apply(&app, &shop(&[])).await;
+    assert_eq!(app.count("select mine::int8 from daily").await, 1);
+}
+
+#[tokio::test]
+async fn a_view_that_was_never_made_is_no_loss() {
+    let app = App::start().await;
+    let broken = shop(&[("views/broken.sql", "select 1 / 0 as a")]);
+    let plan = app.remat.plan(&broken).await.unwrap();
+    assert_eq!(
+        app.remat.apply(&broken, &plan, true).await.unwrap()[0].run.as_ref().unwrap().status,
+        Status::Failed
+    );
+    let empty = shop(&[]);
+    let plan = app.remat.plan(&empty).await.unwrap();
+    app.remat.apply(&empty, &plan, false).await.expect("nothing is lost, so nobody must confirm");
+    assert_eq!(app.remat.views().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn the_printed_migrations_make_the_same_tables_by_hand() {
+    use remat_testkit::TestDb;
+    let db = TestDb::create().await;
+    let remat = support::connect(&db.url()).await;
+    db.execute(&remat.migration_sql().await.unwrap()).await;
+    remat.check_schema().await.expect("the tables are those of this program");
+    assert!(remat.migrate().await.unwrap().is_empty());
+    assert_eq!(remat.migration_sql().await.unwrap(), "");
+}

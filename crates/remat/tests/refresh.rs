@@ -85,7 +85,8 @@ async fn an_unpopulated_view_is_filled_plainly_first_and_the_run_says_so() {
     let view = app.again(&view).await;
     let run = app.refresh(&view).await;
     assert_eq!(run.status, Status::Success, "{run:#?}");
-    assert!(run.meta["notes"][0].as_str().unwrap().contains("not populated"), "{}", run.meta);
+    assert_eq!(run.strategy.as_deref(), Some("regular"));
+    assert!(run.reason.as_ref().unwrap().contains("not populated"), "{run:#?}");
     app.assert_equal(&view).await;
 }
 

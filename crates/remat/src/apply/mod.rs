@@ -5,6 +5,7 @@
 //! continued by planning again. A step that loses something is only taken when the caller confirmed it.
 
 mod jobs;
+mod owner;
 mod rename;
 mod survey;
 
@@ -88,9 +89,7 @@ impl Remat {
             let primary = format!("step \"{}\" needs confirmation", step.summary());
             let error =
                 Error::new(ErrorKind::NeedsConfirmation, primary).with_hint("Pass --yes if it is meant.");
-            return Err(step
-                .loss()
-                .map_or(error.clone(), |loss| error.with_detail(format!("It loses {loss}."))));
+            return Err(step.loss().map_or(error.clone(), |loss| error.with_detail(loss)));
         }
         let mut applied = Vec::new();
         for step in &plan.views.steps {
@@ -151,7 +150,7 @@ impl Remat {
     async fn alter(&self, project: &str, view: &View, definition: &Definition) -> Result<(), Error> {
         crate::view::validate(definition)?;
         self.with_session(async |session| {
-            views::save(session, definition, Some(project)).await?;
+            owner::alter(session, project, view, definition).await?;
             let (before, after) =
                 (serde_json::to_value(&view.definition).ok(), serde_json::to_value(definition).ok());
             self.note(session, "alter", view, before, after).await
@@ -177,7 +176,11 @@ impl Remat {
         .await
     }
 
+    /// Drops the relation if remat made it; one that somebody else put in its place stays.
     async fn remove(&self, view: &View) -> Result<Option<Run>, Error> {
+        if !self.with_session(async |session| Ok(survey::stands(session, view).await?)).await? {
+            return self.retire(view).await.map(|()| None);
+        }
         let options = DeleteOptions { if_exists: true, ..DeleteOptions::default() };
         let run = operation::delete::delete(self, view, options, Trigger::Manual).await?;
         if matches!(run.status, Status::Success | Status::Skipped) {

@@ -1,7 +1,7 @@
 //! What the database has of a project, as facts for the plan.
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     failure::Failure,
     name::RelationName,
     operation::create::new_relation,
@@ -12,7 +12,8 @@ use crate::{
     plan::{ActualView, Existence, Step},
     replace,
     store::views,
-    view::{Definition, MadeRelation, View},
+    strategy::merge,
+    view::{Definition, MadeRelation, RelationKind, View},
 };
 
 /// The views of the project, and views of other origin that it now defines.
@@ -23,12 +24,36 @@ pub(super) async fn actual(
 ) -> Result<Vec<ActualView>, Error> {
     let named: Vec<RelationName> =
         desired.iter().flat_map(|d| std::iter::once(&d.name).chain(&d.renamed_from)).cloned().collect();
-    let mut actual = Vec::new();
+    let mut actual: Vec<ActualView> = Vec::new();
     for view in views::of_project(session, project, &named).await? {
         let existence = existence(session, &view).await?;
         actual.push(ActualView { view, existence });
     }
+    let known = |name: &RelationName| actual.iter().any(|known| known.view.definition.name == *name);
+    for new in
+        desired.iter().filter(|d| !known(&d.name) && d.renamed_from.as_ref().is_none_or(|from| !known(from)))
+    {
+        refuse_foreign(session, new).await?;
+    }
     Ok(actual)
+}
+
+/// Whether what remat made stands under the view's name.
+pub(super) async fn stands(session: &Session, view: &View) -> Result<bool, Failure> {
+    let named = catalog::relation_named(session, &view.definition.name).await?;
+    Ok(named.zip(view.relation.as_ref()).is_some_and(|(relation, made)| relation.oid == made.oid))
+}
+
+/// Refuses a name that is new to remat when something stands there: to build over it would destroy it.
+async fn refuse_foreign(session: &Session, new: &Definition) -> Result<(), Error> {
+    if catalog::relation_named(session, &new.name).await?.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!("relation \"{}\" exists and was not made by remat", new.name),
+    )
+    .with_hint("Rename or drop it, or give the view another name."))
 }
 
 async fn existence(session: &Session, view: &View) -> Result<Existence, Failure> {
@@ -61,7 +86,7 @@ fn compare(relation: &Relation, fingerprint: &str, made: Option<&MadeRelation>) 
 /// The statements that a step would run.
 pub(super) async fn sql_of(session: &Session, step: &Step) -> Result<Vec<String>, Error> {
     match step {
-        Step::Remove(view) => Ok(vec![format!("drop {} {};", kind_of(view), view.definition.name.to_sql())]),
+        Step::Remove(view) => Ok(drop_of(view)),
         Step::Alter(_) => Ok(vec!["-- no relation is changed".into()]),
         Step::Rename { alteration, .. } => Ok(vec![format!(
             "alter {} {} rename to {};",
@@ -69,7 +94,12 @@ pub(super) async fn sql_of(session: &Session, step: &Step) -> Result<Vec<String>
             alteration.view.definition.name.to_sql(),
             alteration.definition.name.name.to_sql()
         )]),
-        Step::Create(definition) => preview(session, definition, 0).await,
+        Step::Create(definition) => {
+            let note = "-- v0 in remat_query stands for the number that the view is going to get".to_owned();
+            let is_table = definition.relation_kind() == RelationKind::Table;
+            let statements = preview(session, definition, 0).await?;
+            Ok(is_table.then_some(note).into_iter().chain(statements).collect())
+        }
         Step::Redefine(to) | Step::Convert(to) | Step::Reindex(to) | Step::Recreate(to) => {
             preview(session, &to.definition, to.view.id).await
         }
@@ -77,10 +107,17 @@ pub(super) async fn sql_of(session: &Session, step: &Step) -> Result<Vec<String>
     }
 }
 
+fn drop_of(view: &View) -> Vec<String> {
+    let relation = format!("drop {} {};", kind_of(view), view.definition.name.to_sql());
+    let query = format!("drop view {};", merge::defining_view(view.id).to_sql());
+    let is_table = view.definition.relation_kind() == RelationKind::Table;
+    std::iter::once(relation).chain(is_table.then_some(query)).collect()
+}
+
 fn kind_of(view: &View) -> &'static str {
     match view.definition.relation_kind() {
-        crate::view::RelationKind::Matview => "materialized view",
-        crate::view::RelationKind::Table => "table",
+        RelationKind::Matview => "materialized view",
+        RelationKind::Table => "table",
     }
 }
 

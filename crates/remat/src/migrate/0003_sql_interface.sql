@@ -113,7 +113,7 @@ as $$
     when 'disk_full' then 'Free disk space: a refresh needs room for a second copy of the view and its indexes.'
     when 'out_of_resources' then 'Raise the limit that the message names, or refresh fewer views at once.'
     when 'statement_timeout' then 'Raise statement_timeout of the view, or make its query cheaper.'
-    when 'permission_denied' then 'Grant the role that owns the view what the message names.'
+    when 'permission_denied' then 'Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.'
     when 'read_only' then 'Connect to the primary: a standby cannot refresh.'
     when 'prerequisite' then 'Run `remat check` or choose another strategy for the view.'
     when 'not_unique' then 'The key must be unique in the query''s result.'

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::{
     error::{Error, ErrorKind},
-    name::hash,
+    name::{hash, literal},
     pg::Session,
 };
 
@@ -16,6 +16,21 @@ struct Migration {
     version: i32,
     name: &'static str,
     sql: &'static str,
+}
+
+impl Migration {
+    fn title(&self) -> String {
+        format!("{:04}_{}", self.version, self.name)
+    }
+
+    fn record(&self) -> String {
+        format!(
+            "insert into remat.migrations (version, name, checksum) values ({}, {}, {})",
+            self.version,
+            literal(self.name),
+            literal(&hash(self.sql))
+        )
+    }
 }
 
 /// Every migration in order.
@@ -50,11 +65,17 @@ pub async fn migrate(session: &Session) -> Result<Vec<String>, Error> {
     applied
 }
 
-/// The SQL that [`migrate`] would run on this database.
+/// The SQL that [`migrate`] would run on this database, as one transaction.
 pub async fn pending_sql(session: &Session) -> Result<String, Error> {
     let known = recorded(session).await?;
-    let missing = MIGRATIONS.iter().filter(|m| !known.iter().any(|(version, _)| *version == m.version));
-    Ok(missing.map(|m| format!("-- {:04}_{}\n{}", m.version, m.name, m.sql)).collect::<Vec<_>>().join("\n"))
+    let missing = MIGRATIONS.get(known.len()..).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(String::new());
+    }
+    let ledger = known.is_empty().then(|| format!("{};", LEDGER.trim()));
+    let steps = missing.iter().map(|m| format!("-- {}\n\n{}\n{};", m.title(), m.sql.trim_end(), m.record()));
+    let parts: Vec<String> = ledger.into_iter().chain(steps).collect();
+    Ok(format!("begin;\n\n{}\n\ncommit;", parts.join("\n\n")))
 }
 
 /// Refuses a database whose tables are missing, older or newer than this program's.
@@ -85,22 +106,10 @@ async fn apply_missing(session: &Session) -> Result<Vec<String>, Error> {
     }
     for migration in MIGRATIONS.iter().skip(known.len()) {
         session.batch(migration.sql).await?;
-        record(session, migration).await?;
-        applied.push(format!("{:04}_{}", migration.version, migration.name));
+        session.batch(&migration.record()).await?;
+        applied.push(migration.title());
     }
     Ok(applied)
-}
-
-async fn record(session: &Session, migration: &Migration) -> Result<(), Error> {
-    let sql = "insert into remat.migrations (version, name, checksum) values ($1, $2, $3)";
-    let checksum = hash(migration.sql);
-    let params = [
-        (&migration.version as _, Type::INT4),
-        (&migration.name as _, Type::TEXT),
-        (&checksum as _, Type::TEXT),
-    ];
-    session.execute(sql, &params).await?;
-    Ok(())
 }
 
 async fn recorded(session: &Session) -> Result<Vec<(i32, String)>, Error> {

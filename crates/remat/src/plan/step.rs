@@ -172,10 +172,9 @@ impl Step {
     /// What nobody can build again afterwards, as a sentence.
     pub fn loss(&self) -> Option<String> {
         match self {
-            Self::Remove(view) => Some(format!(
-                "The relation {} is dropped, with its grants and comments.",
-                view.definition.name
-            )),
+            Self::Remove(view) => view.relation.as_ref().map(|_| {
+                format!("The relation {} is dropped, with its grants and comments.", view.definition.name)
+            }),
             Self::Repair { drift: Drift::Changed(reason), alteration, .. } => Some(format!(
                 "What was done to {} outside remat is lost: {reason}.",
                 alteration.definition.name

@@ -40,6 +40,9 @@ pub(crate) fn choose(asked: Strategy, facts: Facts) -> Result<Choice, Failure> {
         (Strategy::Merge, RelationKind::Table) => Ok(choice(Strategy::Merge, "as defined")),
         (Strategy::Merge, RelationKind::Matview) => Err(mismatch("merge", "a materialized view")),
         (other, RelationKind::Table) => Err(mismatch(other.as_str(), "a managed table")),
+        (Strategy::Concurrent | Strategy::Swap, RelationKind::Matview) if !facts.populated => {
+            Ok(choice(Strategy::Regular, "the view is not populated, so it is filled plainly first"))
+        }
         (other, RelationKind::Matview) => Ok(choice(other, "as defined")),
     }
 }

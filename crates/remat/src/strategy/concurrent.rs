@@ -17,11 +17,6 @@ use crate::{
 };
 
 pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
-    if !work.relation.populated {
-        let mut report = regular::refresh(work).await?;
-        report.notes.push("the view was not populated, so it was refreshed plainly first".into());
-        return Ok(report);
-    }
     diagnose(work.session, work.relation, &work.view.definition.key).await?.into_result()?;
     let before = regular::counters(work).await?;
     let began = Instant::now();

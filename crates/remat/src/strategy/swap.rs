@@ -3,7 +3,7 @@
 //! The query is the one that the deployed relation has, as the server prints it: an edited definition is deployed by
 //! `apply`, never by a refresh.
 
-use super::{Report, Work, regular};
+use super::{Report, Work};
 use crate::{
     failure::Failure,
     replace::{self, NewRelation, Source},
@@ -12,11 +12,6 @@ use crate::{
 };
 
 pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
-    if !work.relation.populated {
-        let mut report = regular::refresh(work).await?;
-        report.notes.push("the view was not populated, so it was refreshed plainly".into());
-        return Ok(report);
-    }
     let definition = &work.view.definition;
     let new = NewRelation {
         name: work.relation.name.clone(),

@@ -304,7 +304,7 @@ async fn a_worker_needs_no_superuser() {
     f.run("select remat.prune()").await;
     assert_eq!(f.ask("select state from remat.status()").await, "ok");
     f.run(&format!("reset role; alter materialized view v owner to postgres; set role {worker}")).await;
-    let advice = "Grant the role that owns the view what the message names.";
+    let advice = "Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.";
     assert_eq!(
         f.refresh("'v'", "status, error_sqlstate, error_hint").await,
         format!("failed|42501|{advice}")
