@@ -1,5 +1,5 @@
 /* remat
-strategy    = "concurrent"
+strategy    = "merge"
 key         = ["user_id"]
 tags        = ["leaderboard"]
 indexes     = [{ columns = ["rank"] }]

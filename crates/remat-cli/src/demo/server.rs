@@ -13,7 +13,7 @@ use remat::{
 };
 
 use super::{database, driver::Driver, report::ServerFacts};
-use crate::render::{Output, Stage, Telling};
+use crate::render::{LastWords, Output, Stage, Telling};
 
 /// What was asked for.
 pub(crate) struct Wishes {
@@ -28,7 +28,14 @@ pub(crate) enum Server {
     /// Somebody else's.
     Named(Box<Target>),
     /// Ours.
-    Private(Box<Cluster>),
+    Private(Box<Private>),
+}
+
+/// A server that stops when it is dropped, and says so before: it writes everything to disk first.
+pub(crate) struct Private {
+    // Fields are dropped in this order.
+    says: LastWords,
+    cluster: Cluster,
 }
 
 impl Server {
@@ -48,7 +55,8 @@ impl Server {
         let cluster = cluster.map_err(|error| complaint(&error))?;
         let (version, home) = (binaries.version(), cluster.home().display());
         stage.finish(&format!("started a private PostgreSQL {version} in {home}"));
-        Ok(Self::Private(Box::new(cluster)))
+        let says = LastWords::new(out, "stopping the private PostgreSQL");
+        Ok(Self::Private(Box::new(Private { says, cluster })))
     }
 
     /// A way to it.
@@ -56,7 +64,7 @@ impl Server {
         match self {
             Self::Named(target) => Ok((**target).clone()),
             // The PG* variables are about other servers.
-            Self::Private(cluster) => Target::resolve(Some(&cluster.connection_url()), &|_| None),
+            Self::Private(private) => Target::resolve(Some(&private.cluster.connection_url()), &|_| None),
         }
     }
 
@@ -64,7 +72,7 @@ impl Server {
     pub(super) async fn facts(&self, remat: &Remat, driver: &Driver) -> Result<ServerFacts, Error> {
         let cluster = match self {
             Self::Named(_) => None,
-            Self::Private(cluster) => Some(cluster),
+            Self::Private(private) => Some(&private.cluster),
         };
         Ok(ServerFacts {
             version: driver.server_version().await?,
@@ -78,14 +86,15 @@ impl Server {
 
     /// Stops a private server, or lets it run on.
     pub(crate) async fn end(self, keep: bool) -> Result<(), Error> {
-        match self {
-            Self::Named(_) => Ok(()),
-            Self::Private(cluster) if keep => {
-                cluster.leave_running();
-                Ok(())
-            }
-            Self::Private(cluster) => cluster.stop().await.map_err(|error| complaint(&error)),
+        let Self::Private(private) = self else { return Ok(()) };
+        let Private { says, cluster } = *private;
+        if keep {
+            says.withhold();
+            cluster.leave_running();
+            return Ok(());
         }
+        drop(says);
+        cluster.stop().await.map_err(|error| complaint(&error))
     }
 }
 

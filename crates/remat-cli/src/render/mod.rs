@@ -20,7 +20,7 @@ use std::ffi::OsString;
 pub(crate) use error::{ErrorJson, complain, usage};
 pub(crate) use output::Output;
 pub(crate) use progress::Progress;
-pub(crate) use stage::{Stage, Telling};
+pub(crate) use stage::{LastWords, Stage, Telling};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::GlobalOptions;

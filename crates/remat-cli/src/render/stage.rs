@@ -1,6 +1,6 @@
 //! Long work as a list of steps on stderr: a bar while somebody watches, plain lines where nobody does.
 //!
-//! Law: a step that ended leaves one line with its duration; one that was broken off leaves nothing of its bar.
+//! Law: a step that ended leaves one line with its duration, and its bar goes.
 
 use std::{
     io::{self, Write as _},
@@ -11,9 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Output, text};
 
-const COUNTED: &str = "{spinner} {wide_msg} {bar:24} {human_pos}/{human_len} {eta:>4}";
-const BYTES: &str = "{spinner} {wide_msg} {bar:24} {bytes}/{total_bytes} {eta:>4}";
-const UNCOUNTED: &str = "{spinner} {wide_msg} {elapsed:>4}";
+const COUNTED: &str = "{spinner} {msg} {bar:24} {human_pos}/{human_len} {eta:>4}";
+const BYTES: &str = "{spinner} {msg} {bar:24} {bytes}/{total_bytes} {eta:>4}";
+const UNCOUNTED: &str = "{spinner} {msg} {elapsed:>4}";
 
 /// How steps are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,32 @@ impl Stage {
         if self.telling != Telling::Silent {
             let took = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
             say(&format!("{done} ({})", text::millis(took)));
+        }
+    }
+}
+
+/// Says a line when it is dropped: what the destructors after it are about to take their time for.
+pub(crate) struct LastWords {
+    telling: Telling,
+    line: &'static str,
+}
+
+impl LastWords {
+    /// Keeps the line until then.
+    pub(crate) fn new(out: &Output, line: &'static str) -> Self {
+        Self { telling: Telling::fitting(out), line }
+    }
+
+    /// Does not say it after all.
+    pub(crate) fn withhold(mut self) {
+        self.telling = Telling::Silent;
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if self.telling != Telling::Silent {
+            say(self.line);
         }
     }
 }
