@@ -53,11 +53,15 @@ async fn run(args: &Args) -> Outcome {
     let place = Place::open(args).await?;
     let mut report = Report::new(place.facts().await?);
     for what in &args.what {
-        report.add(match what {
-            What::Swap => Box::pin(swap::measure(&place, args)).await?,
-            What::Merge => Box::pin(merge::measure(&place, args)).await?,
-            What::Overhead => Box::pin(overhead::measure(&place, args)).await?,
-        });
+        match what {
+            What::Swap => report.add(Box::pin(swap::measure(&place, args)).await?),
+            What::Merge => {
+                let [everywhere, newest] = Box::pin(merge::measure(&place, args)).await?;
+                report.add(everywhere);
+                report.add(newest);
+            }
+            What::Overhead => report.add(Box::pin(overhead::measure(&place, args)).await?),
+        }
     }
     let text = if args.json { format!("{:#}", report.to_json()) } else { report.to_markdown() };
     println!("{text}");

@@ -1,9 +1,10 @@
 //! merge beside REFRESH CONCURRENTLY and plain REFRESH: the same query, the same changes, in turns.
 //!
-//! One base table, three views of it. A round changes 1% of the base rows (updates, inserts, deletes, spread over the
-//! whole table) and then refreshes each view once, the first of them changing from round to round, each after a
-//! checkpoint and compared with its query afterwards. The two REFRESH statements run bare; merge runs whole, as
-//! [`remat::Remat::refresh`], its run tracking included.
+//! One base table, three views of it. A round changes 1% of the base rows (updates, inserts, deletes) and then refreshes
+//! each view once, the first of them changing from round to round, each after a checkpoint and compared with its query
+//! afterwards. The two REFRESH statements run bare; merge runs whole, as [`remat::Remat::refresh`], its run tracking
+//! included. It is done twice: with changes all over the table, so that nearly every page is touched and written to the
+//! log as a whole, and with the same number of changes among the newest rows, as in most tables that grow.
 
 use remat::{
     name::{Identifier, RelationName},
@@ -28,19 +29,32 @@ const MEGABYTE: f64 = 1_048_576.0;
 /// Figures by way, in the order of [`WAYS`].
 type Costs = [Vec<Cost>; 3];
 
-/// Measures them in turns.
-pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
+/// Where the rows lie that change: the newest rows of so many parts of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spread {
+    Everywhere,
+    NewestTwentieth,
+}
+
+/// Measures them in turns, first with changes everywhere and then among the newest rows.
+pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<[Section; 2]> {
     let view = set_up(place, args.rows).await?;
+    let everywhere = scenario(place, args, &view, Spread::Everywhere).await?;
+    place.sql.batch_execute("vacuum analyze").await?;
+    Ok([everywhere, scenario(place, args, &view, Spread::NewestTwentieth).await?])
+}
+
+async fn scenario(place: &Place, args: &Args, view: &View, spread: Spread) -> Outcome<Section> {
     let mut costs: Costs = Default::default();
     let mut phases = Vec::new();
     // The first round warms caches and leaves the free space that later rounds find; it does not count.
     for round in 0..=args.rounds {
-        change(place, args.rows, round).await?;
+        change(place, args.rows, round, spread).await?;
         for turn in 0..WAYS.len() {
             let way = (round + turn) % WAYS.len();
-            eprintln!("merge: round {round} of {}, {}", args.rounds, WAYS[way]);
+            eprintln!("merge: {spread:?}, round {round} of {}, {}", args.rounds, WAYS[way]);
             place.sql.batch_execute("checkpoint").await?;
-            let (told, cost) = cost_and_images(place, Box::pin(refresh(place, &view, way))).await?;
+            let (told, cost) = cost_and_images(place, Box::pin(refresh(place, view, way))).await?;
             check(place, way).await?;
             if round > 0 {
                 costs[way].push(cost);
@@ -48,7 +62,7 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
             }
         }
     }
-    section(place, args, &costs, phases).await
+    section(place, args, spread, &costs, phases).await
 }
 
 async fn set_up(place: &Place, rows: i64) -> Outcome<View> {
@@ -82,16 +96,21 @@ async fn set_up(place: &Place, rows: i64) -> Outcome<View> {
     Ok(place.remat.view(&definition.name).await?)
 }
 
-/// Changes 1% of the rows: of 20 changes 14 are updates, 3 inserts and 3 deletes. Each round changes other rows.
-async fn change(place: &Place, rows: i64, round: usize) -> Outcome {
-    let of_row = format!("hashint8extended(id, {round}) & 2047");
-    let inserts = rows * 3 / 2000;
+/// Changes nearly 1% of the rows: of 20 changes 14 are updates, 3 inserts and 3 deletes. Each round changes other rows.
+async fn change(place: &Place, rows: i64, round: usize, spread: Spread) -> Outcome {
+    let (newest, of) = if spread == Spread::Everywhere { (1.0, 2048) } else { (0.05, 102) };
+    let chosen = |bits: &str| {
+        format!(
+            "id > (select max(id) - {newest} * {rows} from bench.item)
+             and (hashint8extended(id, {round}) & 1073741823) % {of} {bits}"
+        )
+    };
+    let (updates, deletes, inserts) = (chosen("< 14"), chosen("between 14 and 16"), rows * 3 / 2000);
     place
         .sql
         .batch_execute(&format!(
-            "update bench.item set amount = amount + 1, changed_at = changed_at + interval '1 hour'
-             where  {of_row} < 14;
-             delete from bench.item where {of_row} between 14 and 16;
+            "update bench.item set amount = amount + 1, changed_at = changed_at + interval '1 hour' where {updates};
+             delete from bench.item where {deletes};
              insert into bench.item
              select last + g, md5((last + g)::text), 1.50, now(), repeat('y', 30)
              from  (select max(id) as last from bench.item) newest, generate_series(1, {inserts}) g;
@@ -135,7 +154,13 @@ async fn check(place: &Place, way: usize) -> Outcome {
     if equal { Ok(()) } else { Err(format!("after {} the contents differ from the query", WAYS[way]).into()) }
 }
 
-async fn section(place: &Place, args: &Args, costs: &Costs, phases: Vec<Value>) -> Outcome<Section> {
+async fn section(
+    place: &Place,
+    args: &Args,
+    spread: Spread,
+    costs: &Costs,
+    phases: Vec<Value>,
+) -> Outcome<Section> {
     let [plain, concurrently, merge] = [0, 1, 2].map(|way| Medians::of(&costs[way]));
     let lines =
         WAYS.iter().zip([&plain, &concurrently, &merge]).map(|(way, figures)| figures.line(way, &merge));
@@ -144,7 +169,10 @@ async fn section(place: &Place, args: &Args, costs: &Costs, phases: Vec<Value>) 
     // The images that a plain REFRESH writes are those of its new pages, so there they are contents.
     let records = merge.records().map(|records| records / plain.wal);
     Ok(Section {
-        title: "merge beside REFRESH, 1% of rows changed",
+        title: match spread {
+            Spread::Everywhere => "merge beside REFRESH, 1% of rows changed all over the table",
+            Spread::NewestTwentieth => "merge beside REFRESH, 1% of rows changed among the newest twentieth",
+        },
         facts: json!({
             "rows": args.rows, "rounds": args.rounds, "bytes": size(place).await?,
             "query_alone_ms": figure(query_alone(place).await?, 0),
