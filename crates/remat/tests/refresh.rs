@@ -51,6 +51,37 @@ async fn a_merge_tells_values_apart_that_only_compare_equal() {
 }
 
 #[tokio::test]
+async fn a_merge_tells_texts_apart_that_their_collation_calls_equal() {
+    let app = App::start().await;
+    app.db
+        .execute(
+            "create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             create table names (user_id int, name text collate blind); insert into names values (1, 'ada')",
+        )
+        .await;
+    let view = app.view(Strategy::Merge, "select user_id, name from names").await;
+    app.db.execute("update names set name = 'Ada'").await;
+    assert_eq!(app.refresh(&view).await.rows_updated, Some(1));
+    assert_eq!(app.text("select name::text from per_user").await, "Ada");
+}
+
+#[tokio::test]
+async fn a_merge_takes_columns_of_any_name_and_leaves_the_planner_as_it_was() {
+    let app = App::start().await;
+    let query = "select user_id, sum(cents) as target, count(*) as present, max(id) as c1, null::int as staged from sales group by 1";
+    let view = app.view(Strategy::Merge, query).await;
+    app.change_sales().await;
+    let run = app.refresh(&view).await;
+    assert_eq!((run.rows_inserted, run.rows_updated, run.rows_deleted), (Some(1), Some(10), Some(1)));
+    app.assert_equal(&view).await;
+    let after = "set enable_mergejoin = off; begin; select remat.refresh_now('per_user');";
+    app.sql.batch_execute(after).await.unwrap();
+    let planner = "select current_setting('enable_hashjoin') || current_setting('enable_mergejoin')";
+    assert_eq!(app.text(planner).await, "onoff");
+    app.sql.batch_execute("rollback; reset enable_mergejoin").await.unwrap();
+}
+
+#[tokio::test]
 async fn estimated_rows_are_right_after_each_strategy() {
     for strategy in [Strategy::Regular, Strategy::Concurrent, Strategy::Swap, Strategy::Merge] {
         let app = App::start().await;

@@ -141,7 +141,7 @@ declare
   as_of timestamptz := clock_timestamp();
 begin
   select array_agg(s.value->>'sql' order by i) as statements,
-         array_agg(coalesce(s.value->>'counts' = 'before', false) order by i) as reads,
+         array_agg(coalesce((s.value->>'reads')::boolean, s.value->>'counts' = 'before', false) order by i) as reads,
          array_agg(s.value->>'phase' order by i) as phases,
          array_agg(s.value->>'counts' order by i) as counts
   into   steps

@@ -73,8 +73,7 @@ where
     let Frame { session, lease } = *frame;
     // A refresh under an older snapshot would put older contents over newer ones, whatever the role's default is.
     session.batch("begin transaction isolation level read committed read write").await?;
-    lock::mark_run(session, lease.run_id).await?;
-    let done = if lock::try_view(session, view.id).await? {
+    let done = if lock::claim(session, lease.run_id, view.id).await? {
         pin(session, &view.definition.settings).await?;
         work(frame).await?
     } else {

@@ -9,7 +9,6 @@ use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
-    name::Identifier,
     pg::{
         Session,
         catalog::{self, Relation},
@@ -130,10 +129,8 @@ pub(crate) async fn record(session: &Session, view: &View) -> Result<Relation, F
         Failure::new(FailureKind::Other, format!("\"{name}\" was made but cannot be found"))
     })?;
     views::set_relation(session, view.id, Some(&made)).await?;
-    let program = (made.kind == Some(RelationKind::Table)).then(|| {
-        let columns: Vec<Identifier> = made.columns.iter().map(|column| column.name.clone()).collect();
-        json!(merge::program(view.id, name, &columns, &view.definition.key))
-    });
+    let program = (made.kind == Some(RelationKind::Table))
+        .then(|| json!(merge::program(view.id, name, &made.columns, &view.definition.key)));
     views::set_program(session, view.id, program.as_ref()).await?;
     Ok(made)
 }

@@ -152,10 +152,11 @@ async fn decide(
             format!("\"{}\" is not a view that remat maintains", relation.name),
         ));
     };
-    let has_unique_index = kind == RelationKind::Matview
+    let asked_for = asked.unwrap_or(view.definition.strategy);
+    // Only `auto` chooses by it; whoever asks for a concurrent refresh is told by that strategy.
+    let has_unique_index = (kind, asked_for) == (RelationKind::Matview, Strategy::Auto)
         && !concurrent::diagnose(session, relation, &view.definition.key).await?.usable.is_empty();
     let facts = Facts { kind, populated: relation.populated, bytes: relation.bytes, has_unique_index };
-    let asked_for = asked.unwrap_or(view.definition.strategy);
     let mut choice = strategy::choose(asked_for, facts)?;
     if asked.is_some_and(|asked| asked != Strategy::Auto) {
         choice.reason = "as asked for".into();

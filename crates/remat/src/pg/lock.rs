@@ -19,17 +19,18 @@ pub(crate) const VIEW_KEY: i32 = 0x7265_6d76;
 /// Advisory key space of runs: `remr` in ASCII.
 pub(crate) const RUN_KEY: i32 = 0x7265_6d72;
 
-/// Takes the lock of a view for this transaction, unless another run has it.
-pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Failure> {
-    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, ($2 % 2147483647)::int4)";
-    let row = session.query_one(sql, &[(&VIEW_KEY, Type::INT4), (&view_id, Type::INT8)]).await?;
-    Ok(row.get(0))
-}
-
-/// Marks the run as alive until this transaction ends.
-pub(crate) async fn mark_run(session: &Session, run_id: i64) -> Result<(), Failure> {
-    let sql = "select pg_catalog.pg_advisory_xact_lock($1, ($2 % 2147483647)::int4)::text";
-    session.query(sql, &[(&RUN_KEY, Type::INT4), (&run_id, Type::INT8)]).await.map(drop)
+/// Marks the run as alive until this transaction ends, and takes the lock of the view for as long, unless another run
+/// has it. Both are asked in one round trip, the mark first.
+pub(crate) async fn claim(session: &Session, run_id: i64, view_id: i64) -> Result<bool, Failure> {
+    let sql = "select pg_catalog.pg_advisory_xact_lock($1, ($2 % 2147483647)::int4)::text,
+                      pg_catalog.pg_try_advisory_xact_lock($3, ($4 % 2147483647)::int4)";
+    let params = [
+        (&RUN_KEY as _, Type::INT4),
+        (&run_id as _, Type::INT8),
+        (&VIEW_KEY as _, Type::INT4),
+        (&view_id as _, Type::INT8),
+    ];
+    Ok(session.query_one(sql, &params).await?.get(1))
 }
 
 /// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time

@@ -6,8 +6,10 @@
 
 mod choose;
 pub(crate) mod concurrent;
+mod image;
 pub(crate) mod key;
 pub(crate) mod merge;
+mod program;
 mod regular;
 mod swap;
 

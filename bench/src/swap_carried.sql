@@ -1,0 +1,25 @@
+-- Everything that a replacement must carry.
+create role bench_owner;
+create role bench_reader;
+grant usage, create on schema bench to bench_owner;
+grant select on bench.score to bench_owner;
+create view bench.board_names as select token, name, score from bench.board where score >= 0;
+alter materialized view bench.board owner to bench_owner;
+alter view bench.board_names owner to bench_owner;
+grant select on bench.board to bench_owner with grant option;
+grant select on bench.board, bench.board_names to bench_reader;
+grant select (score) on bench.board to public;
+comment on materialized view bench.board is 'scores by player';
+comment on column bench.board.score is 'points';
+comment on view bench.board_names is 'names by token';
+comment on column bench.board_names.name is 'as shown';
+alter materialized view bench.board set (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.1);
+alter materialized view bench.board alter column score set statistics 200;
+alter materialized view bench.board alter column name set (n_distinct = -1);
+alter view bench.board_names set (security_barrier = false);
+create index board_by_shout on bench.board (upper(name)) where score > 100000;
+create index board_by_score on bench.board (score desc nulls last);
+comment on index bench.board_by_shout is 'the best, in capitals';
+create statistics bench.board_together on name, score from bench.board;
+alter materialized view bench.board cluster on board_by_score;
+analyze bench.board;
