@@ -19,17 +19,23 @@ pub(crate) const VIEW_KEY: i32 = 0x7265_6d76;
 /// Advisory key space of runs: `remr` in ASCII.
 pub(crate) const RUN_KEY: i32 = 0x7265_6d72;
 
+/// The second half of an advisory key. It is computed here: what `%` means between a bigint and an integer would be
+/// looked up along the role's search path, where somebody else's operator could fit better than the server's.
+pub(crate) fn key_of(id: i64) -> i32 {
+    i32::try_from(id % i64::from(i32::MAX)).expect("a remainder is smaller than its divisor")
+}
+
 /// Takes the lock of a view for this transaction, unless another run has it.
 pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Failure> {
-    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, ($2 % 2147483647)::int4)";
-    let row = session.query_one(sql, &[(&VIEW_KEY, Type::INT4), (&view_id, Type::INT8)]).await?;
+    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, $2)";
+    let row = session.query_one(sql, &[(&VIEW_KEY, Type::INT4), (&key_of(view_id), Type::INT4)]).await?;
     Ok(row.get(0))
 }
 
 /// Marks the run as alive until this transaction ends.
 pub(crate) async fn mark_run(session: &Session, run_id: i64) -> Result<(), Failure> {
-    let sql = "select pg_catalog.pg_advisory_xact_lock($1, ($2 % 2147483647)::int4)::text";
-    session.query(sql, &[(&RUN_KEY, Type::INT4), (&run_id, Type::INT8)]).await.map(drop)
+    let sql = "select pg_catalog.pg_advisory_xact_lock($1, $2)::text";
+    session.query(sql, &[(&RUN_KEY, Type::INT4), (&key_of(run_id), Type::INT4)]).await.map(drop)
 }
 
 /// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time
