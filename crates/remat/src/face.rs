@@ -13,7 +13,8 @@ use std::{
 
 use crate::{
     compare::{self, Benchmark, Verification},
-    error::Error,
+    error::{Error, ErrorKind},
+    failure::FailureKind,
     migrate,
     name::RelationName,
     operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
@@ -85,7 +86,7 @@ impl Remat {
 
     /// An idle session, or a new one.
     pub async fn session(&self) -> Result<Session, Error> {
-        let idle = lock(&self.shared.idle).pop().filter(|session| !session.is_closed());
+        let idle = lock(&self.shared.idle).pop().filter(serves_again);
         match idle {
             Some(session) => Ok(session),
             None => self.shared.target.connect().await,
@@ -95,7 +96,7 @@ impl Remat {
     /// Keeps a session for the next caller. It must be outside any transaction.
     pub fn give_back(&self, session: Session) {
         let mut idle = lock(&self.shared.idle);
-        if idle.len() < IDLE_SESSIONS && !session.is_closed() {
+        if idle.len() < IDLE_SESSIONS && serves_again(&session) {
             idle.push(session);
         }
     }
@@ -106,7 +107,8 @@ impl Remat {
         Cancellable { shared: Arc::clone(&self.shared), ticket }
     }
 
-    /// Cancels what this process is doing at the server. The runs end as `cancelled`.
+    /// Cancels the operations of this `Remat` and its clones. Their runs end as `cancelled`, unless one has committed
+    /// already. What begins afterwards is not touched.
     pub async fn cancel_all(&self) {
         let working: Vec<_> = lock(&self.shared.working).values().cloned().collect();
         for canceller in working {
@@ -126,12 +128,19 @@ impl Remat {
         self.with_session(async |session| migrate::pending_sql(session).await).await
     }
 
-    /// Refuses tables that are missing, too old or too new, and ends runs whose session was lost.
+    /// Refuses tables that are missing, too old or too new, and ends runs whose session was lost, where the role may.
     pub async fn check_schema(&self) -> Result<(), Error> {
         self.with_session(async |session| {
             migrate::check(session).await?;
-            runs::resolve_lost(session).await?;
-            Ok(())
+            match runs::resolve_lost(session).await {
+                // Who may only read, on a standby or by privilege, leaves them to others.
+                Err(failure)
+                    if matches!(failure.kind, FailureKind::ReadOnly | FailureKind::PermissionDenied) =>
+                {
+                    Ok(())
+                }
+                resolved => resolved.map(drop).map_err(Error::from),
+            }
         })
         .await
     }
@@ -284,18 +293,27 @@ impl Remat {
         Ok(events::record(session, &event).await?)
     }
 
-    /// Lends a session outside any transaction; it is dropped, not given back, when `work` fails.
+    /// Lends a session outside any transaction; it is dropped, not given back, when the server refused something.
     pub(crate) async fn with_session<T, W>(&self, work: W) -> Result<T, Error>
     where
         W: AsyncFnOnce(&Session) -> Result<T, Error>,
     {
         let session = self.session().await?;
         let result = work(&session).await;
-        if result.is_ok() {
+        if result.as_ref().err().is_none_or(leaves_session_whole) {
             self.give_back(session);
         }
         result
     }
+}
+
+fn serves_again(session: &Session) -> bool {
+    !session.is_closed() && !session.is_cancelled()
+}
+
+/// What remat itself found, when no statement had failed.
+fn leaves_session_whole(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidDefinition | ErrorKind::NeedsConfirmation)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

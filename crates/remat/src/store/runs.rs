@@ -12,7 +12,10 @@ use crate::{
     error::{Complaint, Error, ErrorKind},
     failure::{Failure, FailureKind},
     name::RelationName,
-    pg::{Session, lock::RUN_KEY},
+    pg::{
+        Session,
+        lock::{RUN_KEY, key_of},
+    },
     run::{Operation, Run, Status, Trigger},
 };
 
@@ -34,10 +37,10 @@ pub struct Ending {
     pub reason: Option<String>,
     /// See [`Run::data_as_of`].
     pub data_as_of: Option<Timestamp>,
-    /// Milliseconds, monotonic.
-    pub duration_ms: i64,
-    /// Milliseconds.
-    pub lock_wait_ms: i64,
+    /// Milliseconds, monotonic; none where nobody measured them.
+    pub duration_ms: Option<i64>,
+    /// Milliseconds; none where nobody measured them.
+    pub lock_wait_ms: Option<i64>,
     /// Rows before and after, inserted, updated, deleted.
     pub rows: Rows,
     /// Bytes of the relation.
@@ -133,9 +136,9 @@ pub async fn mark_unknown(session: &Session, lease: Lease) -> Result<(), Failure
 pub async fn is_alive(session: &Session, run_id: i64) -> Result<bool, Failure> {
     let sql = "select exists (
                  select from pg_catalog.pg_locks
-                 where  locktype = 'advisory' and classid = $1::oid and objid = (($2 % 2147483647)::int4)::oid and objsubid = 2
+                 where  locktype = 'advisory' and classid = $1::oid and objid = $2::oid and objsubid = 2
                  and    database = (select oid from pg_catalog.pg_database where datname = current_database()))";
-    let row = session.query_one(sql, &[(&RUN_KEY, Type::INT4), (&run_id, Type::INT8)]).await?;
+    let row = session.query_one(sql, &[(&RUN_KEY, Type::INT4), (&key_of(run_id), Type::INT4)]).await?;
     Ok(row.get(0))
 }
 
@@ -257,7 +260,6 @@ pub async fn other_live_run(session: &Session, view_id: i64, run_id: i64) -> Res
 
 /// Rows of the view after its last success, where they were counted.
 pub async fn known_rows(session: &Session, view_id: i64) -> Result<Option<i64>, Failure> {
-    let sql = "select rows_after from remat.runs where view_id = $1 and status = 'success' and data_as_of is not null
-               order by data_as_of desc limit 1";
+    let sql = "select rows_after from remat.last_fill($1)";
     Ok(session.query_opt(sql, &[(&view_id, Type::INT8)]).await?.and_then(|row| row.get(0)))
 }
