@@ -93,7 +93,7 @@ impl Remat {
         }
     }
 
-    /// Keeps a session for the next caller. It must be outside any transaction.
+    /// Keeps a session for the next caller. It must be outside any transaction, with nothing set that outlives one.
     pub fn give_back(&self, session: Session) {
         let mut idle = lock(&self.shared.idle);
         if idle.len() < IDLE_SESSIONS && serves_again(&session) {
@@ -162,16 +162,76 @@ impl Remat {
     }
 
     /// Makes the relation of a view. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let run = remat.create(&view, CreateOptions { no_data: true, ..CreateOptions::default() }).await?;
+    /// assert_eq!(run.status, Status::Success);
+    /// let again = remat.create(&view, CreateOptions { if_not_exists: true, ..CreateOptions::default() }).await?;
+    /// assert_eq!(again.reason.as_deref(), Some("already_exists"));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn create(&self, view: &View, options: CreateOptions) -> Result<Run, Error> {
         operation::create::create(self, view, options, Trigger::Manual).await
     }
 
     /// Brings a view up to date. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let run = remat.refresh(&view, RefreshOptions { strategy: Some(Strategy::Swap), ..RefreshOptions::default() }).await?;
+    /// run.check()?;
+    /// assert_eq!((run.strategy.as_deref(), run.rows_after), (Some("swap"), Some(3)));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn refresh(&self, view: &View, options: RefreshOptions) -> Result<Run, Error> {
         operation::refresh::refresh(self, view, options, Trigger::Manual).await
     }
 
     /// Drops the relation of a view; its definition and runs stay. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// remat.delete(&view, DeleteOptions::default()).await?.check()?;
+    /// let run = remat.delete(&view, DeleteOptions { if_exists: true, ..DeleteOptions::default() }).await?;
+    /// assert_eq!(run.reason.as_deref(), Some("does_not_exist"));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn delete(&self, view: &View, options: DeleteOptions) -> Result<Run, Error> {
         operation::delete::delete(self, view, options, Trigger::Manual).await
     }
@@ -186,6 +246,26 @@ impl Remat {
     }
 
     /// How fresh every view is.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let views = remat.status().await?;
+    /// assert!(views[0].data_as_of.is_some());
+    /// assert!(!views[0].state.is_bad());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn status(&self) -> Result<Vec<ViewStatus>, Error> {
         self.with_session(async |session| status::read(session).await).await
     }
@@ -240,6 +320,25 @@ impl Remat {
     }
 
     /// Compares a view's contents with its query, both ways, in one snapshot.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let verification = remat.verify(&view).await?;
+    /// assert!(verification.equal, "{} rows are missing", verification.missing);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn verify(&self, view: &View) -> Result<Verification, Error> {
         self.with_session(async |session| {
             let _cancellable = self.cancellable(session);
