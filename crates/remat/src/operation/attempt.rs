@@ -94,9 +94,7 @@ async fn within_transaction<W>(
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
-    // A refresh under an older snapshot would put older contents over newer ones, whatever the role's default is.
-    session.batch("begin transaction isolation level read committed read write").await?;
-    lock::mark_run(session, lease.run_id).await?;
+    lock::begin_run(session, lease.run_id).await?;
     let done = if lock::try_view(session, task.view_id).await? {
         let view = views::standing(session, task.view_id, task.definition).await?;
         pin(session, &view.definition.settings).await?;

@@ -32,10 +32,11 @@ pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Fa
     Ok(row.get(0))
 }
 
-/// Marks the run as alive until this transaction ends.
-pub(crate) async fn mark_run(session: &Session, run_id: i64) -> Result<(), Failure> {
-    let sql = "select pg_catalog.pg_advisory_xact_lock($1, $2)::text";
-    session.query(sql, &[(&RUN_KEY, Type::INT4), (&key_of(run_id), Type::INT4)]).await.map(drop)
+/// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. It is READ COMMITTED
+/// whatever the role's default is: under an older snapshot a refresh would put older contents over newer ones.
+pub(crate) async fn begin_run(session: &Session, run_id: i64) -> Result<(), Failure> {
+    let mark = format!("select pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(run_id));
+    session.batch(&format!("begin transaction isolation level read committed read write; {mark}")).await
 }
 
 /// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time

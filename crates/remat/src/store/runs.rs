@@ -207,10 +207,18 @@ pub async fn last_of_each(session: &Session) -> Result<Vec<(i64, Run)>, Error> {
     session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(25), from_row(row)?))).collect()
 }
 
+/// How many runs go in one batch. Each batch ranks all runs to find the old ones, so that small ones would take hours
+/// for a table that was never pruned.
+const PRUNED_AT_ONCE: i32 = 200_000;
+
 /// Deletes one batch of old runs and gives how many went; see `remat.prune` for what is kept in any case.
 pub async fn prune(session: &Session, keep_per_view: i32, keep_days: i32) -> Result<i64, Failure> {
-    let sql = "select remat.prune($1, $2)";
-    let params = [(&keep_per_view as _, Type::INT4), (&keep_days as _, Type::INT4)];
+    let sql = "select remat.prune($1, $2, $3)";
+    let params = [
+        (&keep_per_view as _, Type::INT4),
+        (&keep_days as _, Type::INT4),
+        (&PRUNED_AT_ONCE as _, Type::INT4),
+    ];
     Ok(session.query_one(sql, &params).await?.get(0))
 }
 
@@ -260,6 +268,7 @@ pub async fn other_live_run(session: &Session, view_id: i64, run_id: i64) -> Res
 
 /// Rows of the view after its last success, where they were counted.
 pub async fn known_rows(session: &Session, view_id: i64) -> Result<Option<i64>, Failure> {
-    let sql = "select rows_after from remat.last_fill($1)";
+    let sql = "select rows_after from remat.runs where view_id = $1 and status = 'success' and data_as_of is not null
+               order by data_as_of desc limit 1";
     Ok(session.query_opt(sql, &[(&view_id, Type::INT8)]).await?.and_then(|row| row.get(0)))
 }
