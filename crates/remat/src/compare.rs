@@ -6,15 +6,22 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio_postgres::types::Type;
 
 use crate::{
     error::{Error, ErrorKind},
     failure::Failure,
     name::RelationName,
-    pg::{Session, catalog},
+    pg::{
+        Session,
+        catalog::{self, Relation},
+    },
     strategy::millis_f64,
     view::{RelationKind, View},
 };
+
+/// How often a comparison begins anew because the view was replaced under it.
+const SNAPSHOTS: usize = 10;
 
 /// Whether a view's contents equal its query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,10 +94,8 @@ async fn in_snapshot<T, W>(session: &Session, view: &View, work: W) -> Result<T,
 where
     W: AsyncFnOnce(&str) -> Result<T, Failure>,
 {
-    session.batch("begin transaction isolation level repeatable read read only").await?;
     let result = async {
-        let source = source_of(session, view).await?;
-        crate::operation::pin(session, &view.definition.settings).await?;
+        let source = take_snapshot(session, view).await?;
         Ok(work(&source).await?)
     }
     .await;
@@ -98,13 +103,50 @@ where
     result
 }
 
-/// The query as the database has it: what the relation was made from, not what a file says now.
-async fn source_of(session: &Session, view: &View) -> Result<String, Error> {
+/// Begins a snapshot that holds the view as it stands, and gives its query.
+async fn take_snapshot(session: &Session, view: &View) -> Result<String, Error> {
+    for _ in 0..SNAPSHOTS {
+        session.batch("begin transaction isolation level repeatable read read only").await?;
+        if let Some(source) = held_source(session, view).await? {
+            return Ok(source);
+        }
+        session.batch("rollback").await?;
+    }
+    let primary = format!("view \"{}\" is replaced again and again", view.definition.name);
+    Err(Error::new(ErrorKind::Conflict, primary).with_hint("Compare it when fewer refreshes run."))
+}
+
+/// Pins the settings, locks the view against replacement, becomes its owner, as a refresh does, and gives the query.
+/// None when the view was replaced between the snapshot and the lock: its new file may hold rows that are newer than
+/// the snapshot and yet visible, or older ones that are not.
+async fn held_source(session: &Session, view: &View) -> Result<Option<String>, Error> {
+    crate::operation::pin(session, &view.definition.settings).await?;
+    let relation = standing(session, view).await?;
+    let name = relation.name.to_sql();
+    session.query(&format!("select from {name} limit 0"), &[]).await?;
+    let sql = "select c.relfilenode = pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($2)::oid)
+               from   pg_catalog.pg_class c where c.oid = $1";
+    let same = session.query_one(sql, &[(&relation.oid, Type::OID), (&name, Type::TEXT)]).await?;
+    if same.get::<_, Option<bool>>(0) != Some(true) {
+        return Ok(None);
+    }
+    let source = source_of(session, view, &relation).await?;
+    if relation.owned {
+        session.execute(&format!("set local role {}", relation.owner.to_sql()), &[]).await?;
+    }
+    Ok(Some(source))
+}
+
+async fn standing(session: &Session, view: &View) -> Result<Relation, Error> {
     let name = &view.definition.name;
-    let relation = catalog::relation_named(session, name).await?.ok_or_else(|| {
+    catalog::relation_named(session, name).await?.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
             .with_hint(format!("Run `remat create {name}`."))
-    })?;
+    })
+}
+
+/// The query as the database has it: what the relation was made from, not what a file says now.
+async fn source_of(session: &Session, view: &View, relation: &Relation) -> Result<String, Failure> {
     let printed = catalog::printed_query(session, relation.oid).await?;
     Ok(match (relation.kind, printed) {
         (Some(RelationKind::Table), _) => {
@@ -118,8 +160,8 @@ async fn source_of(session: &Session, view: &View) -> Result<String, Error> {
 /// Counts by hash of the row's image: it needs no equality of the column types, and `json` compares like text.
 async fn difference(session: &Session, view: &View, source: &str) -> Result<Verification, Failure> {
     let sql = format!(
-        "with expected as (select md5(q::text) as row, count(*) as n from (\n{source}\n) q group by 1),
-              actual as (select md5(t::text) as row, count(*) as n from {} t group by 1)
+        "with expected as (select pg_catalog.md5((q.*)::text) as row, count(*) as n from (\n{source}\n) q group by 1),
+              actual as (select pg_catalog.md5((t.*)::text) as row, count(*) as n from {} t group by 1)
          select coalesce(sum(greatest(coalesce(e.n, 0) - coalesce(a.n, 0), 0)), 0)::int8,
                 coalesce(sum(greatest(coalesce(a.n, 0) - coalesce(e.n, 0), 0)), 0)::int8
          from   expected e full join actual a on a.row = e.row",
@@ -133,7 +175,7 @@ async fn difference(session: &Session, view: &View, source: &str) -> Result<Veri
 /// Reads every column of every row at the server and sends only a count.
 async fn time(session: &Session, source: &str) -> Result<(i64, Duration), Failure> {
     let began = Instant::now();
-    let sql = format!("select count(q::text) from (\n{source}\n) q");
+    let sql = format!("select pg_catalog.count((q.*)::text) from (\n{source}\n) q");
     let rows = session.query_one(&sql, &[]).await?.get(0);
     Ok((rows, began.elapsed()))
 }

@@ -14,7 +14,8 @@ use std::{
 use crate::{
     builder::Builder,
     compare::{self, Benchmark, Verification},
-    error::Error,
+    error::{Error, ErrorKind},
+    failure::FailureKind,
     migrate,
     name::RelationName,
     operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
@@ -94,17 +95,17 @@ impl Remat {
 
     /// An idle session, or a new one.
     pub async fn session(&self) -> Result<Session, Error> {
-        let idle = lock(&self.shared.idle).pop().filter(|session| !session.is_closed());
+        let idle = lock(&self.shared.idle).pop().filter(serves_again);
         match idle {
             Some(session) => Ok(session),
             None => self.shared.target.connect().await,
         }
     }
 
-    /// Keeps a session for the next caller. It must be outside any transaction.
+    /// Keeps a session for the next caller. It must be outside any transaction, with nothing set that outlives one.
     pub fn give_back(&self, session: Session) {
         let mut idle = lock(&self.shared.idle);
-        if idle.len() < self.shared.idle_sessions && !session.is_closed() {
+        if idle.len() < self.shared.idle_sessions && serves_again(&session) {
             idle.push(session);
         }
     }
@@ -115,7 +116,8 @@ impl Remat {
         Cancellable { shared: Arc::clone(&self.shared), ticket }
     }
 
-    /// Cancels what this process is doing at the server. The runs end as `cancelled`.
+    /// Cancels the operations of this `Remat` and its clones. Their runs end as `cancelled`, unless one has committed
+    /// already. What begins afterwards is not touched.
     pub async fn cancel_all(&self) {
         let working: Vec<_> = lock(&self.shared.working).values().cloned().collect();
         for canceller in working {
@@ -135,12 +137,19 @@ impl Remat {
         self.with_session(async |session| migrate::pending_sql(session).await).await
     }
 
-    /// Refuses tables that are missing, too old or too new, and ends runs whose session was lost.
+    /// Refuses tables that are missing, too old or too new, and ends runs whose session was lost, where the role may.
     pub async fn check_schema(&self) -> Result<(), Error> {
         self.with_session(async |session| {
             migrate::check(session).await?;
-            runs::resolve_lost(session).await?;
-            Ok(())
+            match runs::resolve_lost(session).await {
+                // Who may only read, on a standby or by privilege, leaves them to others.
+                Err(failure)
+                    if matches!(failure.kind, FailureKind::ReadOnly | FailureKind::PermissionDenied) =>
+                {
+                    Ok(())
+                }
+                resolved => resolved.map(drop).map_err(Error::from),
+            }
         })
         .await
     }
@@ -162,16 +171,76 @@ impl Remat {
     }
 
     /// Makes the relation of a view. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let run = remat.create(&view, CreateOptions { no_data: true, ..CreateOptions::default() }).await?;
+    /// assert_eq!(run.status, Status::Success);
+    /// let again = remat.create(&view, CreateOptions { if_not_exists: true, ..CreateOptions::default() }).await?;
+    /// assert_eq!(again.reason.as_deref(), Some("already_exists"));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn create(&self, view: &View, options: CreateOptions) -> Result<Run, Error> {
         operation::create::create(self, view, options, Trigger::Manual).await
     }
 
     /// Brings a view up to date. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let run = remat.refresh(&view, RefreshOptions { strategy: Some(Strategy::Swap), ..RefreshOptions::default() }).await?;
+    /// run.check()?;
+    /// assert_eq!((run.strategy.as_deref(), run.rows_after), (Some("swap"), Some(3)));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn refresh(&self, view: &View, options: RefreshOptions) -> Result<Run, Error> {
         operation::refresh::refresh(self, view, options, Trigger::Manual).await
     }
 
     /// Drops the relation of a view; its definition and runs stay. The run tells how it went.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// remat.delete(&view, DeleteOptions::default()).await?.check()?;
+    /// let run = remat.delete(&view, DeleteOptions { if_exists: true, ..DeleteOptions::default() }).await?;
+    /// assert_eq!(run.reason.as_deref(), Some("does_not_exist"));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn delete(&self, view: &View, options: DeleteOptions) -> Result<Run, Error> {
         operation::delete::delete(self, view, options, Trigger::Manual).await
     }
@@ -186,6 +255,26 @@ impl Remat {
     }
 
     /// How fresh every view is.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let views = remat.status().await?;
+    /// assert!(views[0].data_as_of.is_some());
+    /// assert!(!views[0].state.is_bad());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn status(&self) -> Result<Vec<ViewStatus>, Error> {
         self.with_session(async |session| status::read(session).await).await
     }
@@ -240,6 +329,25 @@ impl Remat {
     }
 
     /// Compares a view's contents with its query, both ways, in one snapshot.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, run::Status, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let verification = remat.verify(&view).await?;
+    /// assert!(verification.equal, "{} rows are missing", verification.missing);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
     pub async fn verify(&self, view: &View) -> Result<Verification, Error> {
         self.with_session(async |session| {
             let _cancellable = self.cancellable(session);
@@ -293,18 +401,27 @@ impl Remat {
         Ok(events::record(session, &event).await?)
     }
 
-    /// Lends a session outside any transaction; it is dropped, not given back, when `work` fails.
+    /// Lends a session outside any transaction; it is dropped, not given back, when the server refused something.
     pub(crate) async fn with_session<T, W>(&self, work: W) -> Result<T, Error>
     where
         W: AsyncFnOnce(&Session) -> Result<T, Error>,
     {
         let session = self.session().await?;
         let result = work(&session).await;
-        if result.is_ok() {
+        if result.as_ref().err().is_none_or(leaves_session_whole) {
             self.give_back(session);
         }
         result
     }
+}
+
+fn serves_again(session: &Session) -> bool {
+    !session.is_closed() && !session.is_cancelled()
+}
+
+/// What remat itself found, when no statement had failed.
+fn leaves_session_whole(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidDefinition | ErrorKind::NeedsConfirmation)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

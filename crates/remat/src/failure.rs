@@ -1,7 +1,8 @@
 //! What a failed run failed of, and what follows from it.
 //!
 //! Law: the server's SQLSTATE decides the [`FailureKind`], and one exhaustive match per question (may it be retried?
-//! what should a person do?) decides the rest. A detail that quotes rows is redacted here, before it is stored.
+//! what should a person do?) decides the rest. What quotes values of the user's rows, a
+//! detail or a message, is redacted here, before it is stored.
 
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ pub enum FailureKind {
     Dependents,
     /// A privilege is missing.
     PermissionDenied,
-    /// The server is a standby.
+    /// The server is a standby, or the role may only read.
     ReadOnly,
     /// The view in the database is not what remat made.
     Drifted,
@@ -125,7 +126,9 @@ impl FailureKind {
             Self::PermissionDenied => Remedy::Operator(
                 "Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.",
             ),
-            Self::ReadOnly => Remedy::Operator("Connect to the primary: a standby cannot refresh."),
+            Self::ReadOnly => Remedy::Operator(
+                "Connect to the primary, as a role that may write: a standby cannot refresh.",
+            ),
             Self::Drifted => Remedy::Operator("Run `remat plan` to review the difference."),
             Self::Prerequisite => {
                 Remedy::Definition("Run `remat check` or choose another strategy for the view.")
@@ -170,7 +173,11 @@ impl Failure {
     pub fn from_server(complaint: Complaint) -> Self {
         let code = complaint.sqlstate.as_deref().unwrap_or_default();
         let kind = FailureKind::from_sqlstate(code, &complaint.primary);
+        let quotes_values = code.starts_with("22") && code != "22023";
         let mut failure = Self { kind, complaint: Box::new(complaint) };
+        if quotes_values {
+            failure.complaint.primary = without_quotation(&failure.complaint.primary);
+        }
         if kind.quotes_rows() && failure.complaint.detail.is_some() {
             failure.complaint.detail = Some("The server's detail quotes rows and is withheld.".into());
         }
@@ -198,6 +205,18 @@ impl Failure {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.complaint.hint = Some(hint.into());
         self
+    }
+}
+
+/// A message about a value, such as `invalid input syntax for type integer: "…"`, without the value. Values may hold
+/// quotation marks, and servers quote in the manner of their language: so all from the first mark to the last goes.
+fn without_quotation(message: &str) -> String {
+    const MARKS: [char; 6] = ['"', '«', '»', '„', '“', '”'];
+    match (message.find(MARKS), message.rmatch_indices(MARKS).next()) {
+        (Some(start), Some((end, mark))) if start < end => {
+            format!("{}\"…\"{}", &message[..start], &message[end + mark.len()..])
+        }
+        _ => message.to_owned(),
     }
 }
 

@@ -3,19 +3,33 @@
 //! A view is defined once, created, refreshed by a strategy that suits it, and every attempt is a row that tells the
 //! truth. The face of the library is [`Remat`]; the command line is a thin shell over it.
 //!
-//! ```no_run
-//! use remat::{Remat, name::RelationName, operation::{CreateOptions, RefreshOptions}, pg::Target, view::Definition};
+//! ```
+//! use remat::{
+//!     Remat,
+//!     name::RelationName,
+//!     operation::{CreateOptions, RefreshOptions},
+//!     pg::Target,
+//!     view::Definition,
+//! };
 //!
-//! # async fn example() -> Result<(), remat::error::Error> {
-//! let remat = Remat::connect(Target::resolve(Some("postgres://localhost/app"), &|_| None)?).await?;
+//! # async fn example(url: &str) -> Result<(), remat::error::Error> {
+//! let remat = Remat::connect(Target::resolve(Some(url), &|_| None)?).await?;
 //! remat.migrate().await?;
 //! let name = RelationName::new("public", "sales_daily")?;
-//! let view = remat.define(&Definition::new(name, "select day, sum(total) as total from sales group by day")).await?;
-//! remat.create(&view, CreateOptions::default()).await?;
+//! let query = "select day, sum(total) as total from sales group by day";
+//! let view = remat.define(&Definition::new(name, query)).await?;
+//! remat.create(&view, CreateOptions::default()).await?.check()?;
 //! let run = remat.refresh(&view, RefreshOptions::default()).await?;
-//! println!("{} in {:?} ms", run.status, run.duration_ms);
+//! run.check()?; // a run that failed is a row, not an `Err`
+//! println!("{} in {:?} ms, as of {:?}", run.status, run.duration_ms, run.data_as_of);
+//! assert!(remat.verify(&view).await?.equal);
 //! # Ok(())
 //! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! #     let db = remat_testkit::TestDb::create().await;
+//! #     db.execute("create table sales (day date, total int); insert into sales values (current_date, 7)").await;
+//! #     example(&db.url()).await.unwrap();
+//! # });
 //! ```
 
 pub mod apply;

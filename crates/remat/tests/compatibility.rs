@@ -44,12 +44,13 @@ async fn the_run_views_have_the_columns_that_dashboards_of_the_engine_read() {
 async fn the_numbers_of_a_status_are_those_of_the_engine() {
     let app = App::start().await;
     let view = app.view(Strategy::Concurrent, PER_USER).await;
-    app.refresh(&view).await;
+    assert_eq!(app.refresh(&view).await.status, Status::Success);
     app.db.execute("alter table sales rename to gone; create table sales (x int)").await;
     app.db.execute("alter materialized view per_user rename to hidden").await;
-    app.refresh(&view).await;
+    assert_eq!(app.refresh(&view).await.status, Status::Failed);
     app.db.execute("alter materialized view hidden rename to per_user").await;
-    app.remat.delete(&view, DeleteOptions::default()).await.unwrap();
+    let deleted = app.remat.delete(&view, DeleteOptions::default()).await.unwrap();
+    assert_eq!(deleted.status, Status::Success);
     let statuses = "select string_agg(status::text, ',' order by id) from remat.mat_view_refresh_runs";
     assert_eq!(app.text(statuses).await, "2,3");
     assert_eq!(app.text("select status::text from remat.mat_view_create_runs").await, "2");

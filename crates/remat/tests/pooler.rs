@@ -38,7 +38,7 @@ async fn nothing_that_was_pinned_leaks_to_the_next_client_of_a_pooled_session() 
     definition.settings.time_zone = "Asia/Tokyo".into();
     definition.settings.parameters.insert("work_mem".into(), "77MB".into());
     let view = pooled.define(&definition).await.unwrap();
-    pooled.create(&view, CreateOptions::default()).await.unwrap();
+    pooled.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
     let view = pooled.view(&definition.name).await.unwrap();
     assert_eq!(pooled.refresh(&view, RefreshOptions::default()).await.unwrap().status, Status::Success);
     for _ in 0..5 {

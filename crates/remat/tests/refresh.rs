@@ -148,7 +148,7 @@ async fn a_refresh_does_not_depend_on_the_time_zone_of_the_session_or_role() {
         let mut definition = App::definition(strategy, query);
         definition.name = remat::name::RelationName::new("public", strategy.as_str()).unwrap();
         let view = remat.define(&definition).await.unwrap();
-        remat.create(&view, remat::operation::CreateOptions::default()).await.unwrap();
+        remat.create(&view, remat::operation::CreateOptions::default()).await.unwrap().check().unwrap();
         let view = remat.view(&definition.name).await.unwrap();
         assert_eq!(remat.refresh(&view, RefreshOptions::default()).await.unwrap().status, Status::Success);
         let day = app.text(&format!("select day::text from {}", definition.name.to_sql())).await;
@@ -170,7 +170,7 @@ async fn a_role_that_defaults_to_repeatable_read_still_refreshes_under_read_comm
     let definition =
         App::definition(Strategy::Regular, "select 1 as user_id, public.isolation() as isolation");
     let view = remat.define(&definition).await.unwrap();
-    remat.create(&view, remat::operation::CreateOptions::default()).await.unwrap();
+    remat.create(&view, remat::operation::CreateOptions::default()).await.unwrap().check().unwrap();
     let view = remat.view(&definition.name).await.unwrap();
     assert_eq!(remat.refresh(&view, RefreshOptions::default()).await.unwrap().status, Status::Success);
     assert_eq!(app.text("select isolation from per_user").await, "read committed");

@@ -43,7 +43,7 @@ async fn one(remat: &Remat, driver: &Driver, view: &View) -> Result<Check, Error
         refreshed_again += 1;
         // A swap leaves another relation, so the view is read again.
         let view = remat.view(&view.definition.name).await?;
-        succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?;
+        drop(succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?);
         equal = remat.verify(&view).await?.equal;
     }
     Ok(Check { rows: driver.count(&view.definition.name).await?, equal, refreshed_again })

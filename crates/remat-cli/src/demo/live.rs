@@ -44,7 +44,7 @@ async fn refresh(out: &Output, remat: &Remat, board: &Board) -> Result<(), Error
     loop {
         turns.tick().await;
         for view in remat.refresh_order(remat.views().await?).await? {
-            succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?;
+            drop(succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?);
             board.show(out, &remat.status().await?);
         }
         board.end_of_round();

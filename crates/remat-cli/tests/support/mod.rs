@@ -61,7 +61,7 @@ impl World {
     /// Defines a view in `public` and makes its relation.
     pub(crate) async fn made(&self, name: &str, query: &str) -> View {
         let view = self.define(definition(name, query)).await;
-        self.remat.create(&view, CreateOptions::default()).await.unwrap();
+        self.remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
         self.remat.view(&view.definition.name).await.unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    failure::Failure,
+    failure::{Failure, FailureKind},
     name::RelationName,
     operation::create::record,
     pg::{Session, catalog, lock},
@@ -13,7 +13,7 @@ use crate::{
 /// Renames the relation, unless somebody did already, and the view.
 pub(super) async fn view(session: &Session, view: &View, to: &RelationName) -> Result<(), Error> {
     in_transaction(session, async || {
-        lock::try_view(session, view.id).await?;
+        hold(session, view).await?;
         if let Some(relation) = catalog::relation_named(session, &view.definition.name).await? {
             relation_to(session, view, &relation, to).await?;
         }
@@ -30,12 +30,23 @@ pub(super) async fn view(session: &Session, view: &View, to: &RelationName) -> R
 /// Gives a relation that somebody renamed its name back.
 pub(super) async fn relation_back(session: &Session, view: &View, from: &RelationName) -> Result<(), Error> {
     in_transaction(session, async || {
+        hold(session, view).await?;
         if let Some(relation) = catalog::relation_named(session, from).await? {
             relation_to(session, view, &relation, &view.definition.name).await?;
         }
         Ok(())
     })
     .await
+}
+
+/// Nobody else works on the view until this transaction ends.
+async fn hold(session: &Session, view: &View) -> Result<(), Failure> {
+    if lock::try_view(session, view.id).await? {
+        return Ok(());
+    }
+    let name = &view.definition.name;
+    Err(Failure::new(FailureKind::LeaseLost, format!("another run is at work on view \"{name}\""))
+        .with_hint("Try again when it has ended; `remat status` shows it."))
 }
 
 async fn relation_to(
@@ -66,7 +77,7 @@ async fn in_transaction<W>(session: &Session, work: W) -> Result<(), Error>
 where
     W: AsyncFnOnce() -> Result<(), Failure>,
 {
-    session.batch("begin transaction isolation level read committed").await?;
+    session.batch("begin transaction isolation level read committed read write").await?;
     let done = work().await;
     session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
     Ok(done?)

@@ -94,6 +94,8 @@ create index runs_of_view on remat.runs (view_id, id desc);
 create index runs_that_filled on remat.runs (view_id, data_as_of desc) where status = 'success' and data_as_of is not null;
 -- what has not ended yet: few rows, looked at often
 create index runs_not_ended on remat.runs (status, queued_at) where status in ('pending', 'running', 'unknown');
+-- what went wrong: few rows among many
+create index runs_that_failed on remat.runs (id desc) where status in ('failed', 'cancelled');
 
 create table remat.scheduled_jobs (
     name       text primary key check (name <> ''),

@@ -114,7 +114,7 @@ as $$
     when 'out_of_resources' then 'Raise the limit that the message names, or refresh fewer views at once.'
     when 'statement_timeout' then 'Raise statement_timeout of the view, or make its query cheaper.'
     when 'permission_denied' then 'Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.'
-    when 'read_only' then 'Connect to the primary: a standby cannot refresh.'
+    when 'read_only' then 'Connect to the primary, as a role that may write: a standby cannot refresh.'
     when 'prerequisite' then 'Run `remat check` or choose another strategy for the view.'
     when 'not_unique' then 'The key must be unique in the query''s result.'
     when 'null_key' then 'The key must not be NULL in the query''s result.'
@@ -124,14 +124,15 @@ as $$
   end
 $$;
 
--- The outcome of an attempt that failed. A detail that quotes rows is withheld, as the logs and dashboards that show
+-- The outcome of an attempt that failed. A detail or a value that quotes rows is withheld, as the logs and dashboards that show
 -- it are read by more people than the data is.
 create function remat.failed_outcome(code text, message text, detail text, hint text) returns jsonb
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'status', case kind when 'cancelled' then 'cancelled' else 'failed' end,
-    'error_message', message,
+    'error_message', case when code like '22%' and code <> '22023'
+                          then regexp_replace(message, '["«»„“”].*["«»„“”]', '"…"') else message end,
     'error_sqlstate', code,
     'error_detail', case when detail <> '' and left(code, 2) in ('21', '22', '23')
                          then 'The server''s detail quotes rows and is withheld.' else nullif(detail, '') end,

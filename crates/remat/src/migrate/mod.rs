@@ -46,6 +46,10 @@ const MIGRATIONS: &[Migration] = &[
 /// Advisory key under which migrations run: `remm` in ASCII.
 const MIGRATION_KEY: i32 = 0x7265_6d6d;
 
+/// Whoever waited for the lock must see what the other one did, and names in the migrations mean the server's objects,
+/// whatever the role has set.
+const BEGIN: &str = "begin transaction isolation level read committed read write; set local search_path = pg_catalog, pg_temp";
+
 const LEDGER: &str = "
 create schema if not exists remat;
 create schema if not exists remat_query;
@@ -59,7 +63,7 @@ create table if not exists remat.migrations (
 
 /// Applies what is missing and gives the names of what it applied.
 pub async fn migrate(session: &Session) -> Result<Vec<String>, Error> {
-    session.batch("begin").await?;
+    session.batch(BEGIN).await?;
     let applied = apply_missing(session).await;
     session.batch(if applied.is_ok() { "commit" } else { "rollback" }).await?;
     applied

@@ -1,6 +1,6 @@
 //! The frame around every operation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,11 @@ use crate::{
     failure::{Failure, FailureKind},
     pg::{Session, lock},
     run::{Operation, Run, Status, Trigger},
-    store::runs::{self, Ending, Lease},
-    view::{Settings, View},
+    store::{
+        runs::{self, Ending, Lease},
+        views,
+    },
+    view::{Definition, Settings, View},
 };
 
 /// How the work ended without failing.
@@ -23,71 +26,93 @@ pub(super) enum Done {
     Skipped(String),
 }
 
-/// A session inside the transaction of a run.
+/// A session inside the transaction of a run, and the view as its row stands now that its lock is held: whoever held
+/// the lock before may have changed it since the caller read it.
 pub(super) struct Frame<'a> {
     pub(super) session: &'a Session,
-    pub(super) lease: Lease,
+    pub(super) view: &'a View,
 }
 
-/// Runs `work` as one run of `view` and gives the run as its row has it afterwards. A failed run is not an error
+/// What is to be done, and to what.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) view_id: i64,
+    /// Takes the place of the one that is stored.
+    pub(super) definition: Option<&'a Definition>,
+    pub(super) operation: Operation,
+    pub(super) trigger: Trigger,
+}
+
+/// Runs `work` as one run of a view and gives the run as its row has it afterwards. A failed run is not an error
 /// here; an error means that the run could not even be recorded.
-pub(super) async fn attempt<W>(
-    remat: &Remat,
-    view: &View,
-    kind: (Operation, Trigger),
-    work: W,
-) -> Result<Run, Error>
+pub(super) async fn attempt<W>(remat: &Remat, task: Task<'_>, work: W) -> Result<Run, Error>
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
     let session = remat.session().await?;
-    session.forget_cancel();
-    let lease = runs::open(&session, view.id, kind.0, kind.1).await?;
-    let _cancellable = remat.cancellable(&session);
+    let cancellable = remat.cancellable(&session);
+    let lease = runs::open(&session, task.view_id, task.operation, task.trigger).await?;
     let began = Instant::now();
-    let frame = Frame { session: &session, lease };
-    let done = within_transaction(&frame, view, began, work).await;
-    let Err(failure) = done else {
-        let run = runs::get(&session, lease.run_id).await;
-        remat.give_back(session);
-        return run;
-    };
-    if is_lost(&session, &failure) || settle_failure(&session, lease, began, &failure).await.is_err() {
-        return resolve::outcome(remat, lease, &failure).await;
+    let done = within_transaction(&session, lease, task, began, work).await;
+    drop(cancellable);
+    match read_end(&session, lease, began, &done).await {
+        Ok(run) => {
+            remat.give_back(session);
+            Ok(run)
+        }
+        Err(error) => {
+            // First of all: while the session lives, so does its transaction.
+            drop(session);
+            let lost = done.err().unwrap_or_else(|| Failure::from_server(error.complaint().clone()));
+            resolve::outcome(remat, lease, &lost).await
+        }
     }
-    let run = runs::get(&session, lease.run_id).await;
-    remat.give_back(session);
-    run
 }
 
-/// The connection is gone or about to go, so the server must be asked over another one.
-fn is_lost(session: &Session, failure: &Failure) -> bool {
-    session.is_closed()
-        || matches!(failure.kind, FailureKind::ConnectionLost | FailureKind::ServerUnavailable)
+/// The run as its row has it, after a failure was written there. Fails when the session cannot tell any more: then the
+/// server must be asked over another one. Only that decides, and not the code of the failure: a query may fail with
+/// the code of a lost connection because it asks another server.
+async fn read_end(
+    session: &Session,
+    lease: Lease,
+    began: Instant,
+    done: &Result<(), Failure>,
+) -> Result<Run, Error> {
+    if let Err(failure) = done {
+        settle_failure(session, lease, began, failure).await?;
+    }
+    runs::get(session, lease.run_id).await
 }
 
-async fn within_transaction<W>(frame: &Frame<'_>, view: &View, began: Instant, work: W) -> Result<(), Failure>
+async fn within_transaction<W>(
+    session: &Session,
+    lease: Lease,
+    task: Task<'_>,
+    began: Instant,
+    work: W,
+) -> Result<(), Failure>
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
-    let Frame { session, lease } = *frame;
-    // A refresh under an older snapshot would put older contents over newer ones, whatever the role's default is.
-    session.batch("begin transaction isolation level read committed read write").await?;
-    let done = if lock::claim(session, lease.run_id, view.id).await? {
+    lock::begin_run(session, lease.run_id).await?;
+    let done = if lock::try_view(session, task.view_id).await? {
+        let view = views::standing(session, task.view_id, task.definition).await?;
         pin(session, &view.definition.settings).await?;
-        work(frame).await?
+        work(&Frame { session, view: &view }).await?
     } else {
         Done::Skipped("already_running".into())
     };
     match done {
         Done::Success(mut ending) => {
-            ending.duration_ms = millis(began);
+            // A request that came between two statements found nothing to cancel at the server.
+            session.check_cancelled()?;
+            ending.duration_ms = Some(millis(began));
             runs::settle(session, lease, Status::Success, &ending).await?;
             session.batch("commit").await
         }
         Done::Skipped(reason) => {
             session.batch("rollback").await?;
-            settle_skip(session, lease, view.id, reason).await
+            settle_skip(session, lease, task.view_id, reason).await
         }
     }
 }
@@ -121,14 +146,13 @@ async fn settle_failure(
     failure: &Failure,
 ) -> Result<(), Error> {
     session.batch("rollback").await?;
-    let status = if failure.kind == FailureKind::Cancelled { Status::Cancelled } else { Status::Failed };
     let ending = Ending {
-        duration_ms: millis(began),
+        duration_ms: Some(millis(began)),
         error: Some((*failure.complaint).clone()),
         meta: json!({ "failure": failure.kind }),
         ..Ending::default()
     };
-    match runs::settle(session, lease, status, &ending).await {
+    match runs::settle(session, lease, resolve::status_after(failure), &ending).await {
         // Somebody ended the run meanwhile; the row tells what they found.
         Err(lost) if lost.kind == FailureKind::LeaseLost => Ok(()),
         other => Ok(other?),
@@ -142,8 +166,14 @@ async fn settle_skip(session: &Session, lease: Lease, view_id: i64, reason: Stri
     runs::settle(session, lease, Status::Skipped, &ending).await
 }
 
+/// The time since then in whole milliseconds.
 pub(super) fn millis(since: Instant) -> i64 {
-    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
+    whole_millis(since.elapsed())
+}
+
+/// A duration in whole milliseconds, as a run keeps it.
+pub(super) fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Notes for a run's meta; nothing where there is nothing to note.

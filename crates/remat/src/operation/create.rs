@@ -4,7 +4,8 @@
 
 use serde_json::json;
 
-use super::attempt::{Done, Frame, attempt, with_notes};
+use super::attempt::{Done, Frame, Task, attempt, whole_millis, with_notes};
+use super::refresh::deployed;
 use crate::{
     Remat,
     error::Error,
@@ -30,7 +31,7 @@ pub struct CreateOptions {
     pub force: bool,
     /// Leave it empty; readers of a materialized view get an error until its first refresh.
     pub no_data: bool,
-    /// An existing relation that matches is no failure.
+    /// That the view stands already, as remat made it, is no failure.
     pub if_not_exists: bool,
 }
 
@@ -40,15 +41,27 @@ pub(crate) async fn create(
     options: CreateOptions,
     trigger: Trigger,
 ) -> Result<Run, Error> {
-    attempt(remat, view, (Operation::Create, trigger), async |frame: &Frame<'_>| {
-        let existing = catalog::relation_named(frame.session, &view.definition.name).await?;
+    let task = Task { view_id: view.id, definition: None, operation: Operation::Create, trigger };
+    attempt(remat, task, async |frame: &Frame<'_>| {
+        let existing = catalog::relation_named(frame.session, &frame.view.definition.name).await?;
         match existing {
-            Some(_) if options.if_not_exists && !options.force => Ok(Done::Skipped("already_exists".into())),
-            Some(relation) if !options.force => Err(exists(view, &relation)),
-            existing => build(frame.session, view, existing.as_ref(), options).await,
+            Some(relation) if !options.force => decline(frame, &relation, options).await,
+            existing => build(frame, existing.as_ref(), options).await,
         }
     })
     .await
+}
+
+/// Something stands under the name: that is no failure where it is the view, and the caller is content with that.
+async fn decline(frame: &Frame<'_>, relation: &Relation, options: CreateOptions) -> Result<Done, Failure> {
+    if options.if_not_exists {
+        match deployed(frame.session, frame.view).await {
+            Ok(_) => return Ok(Done::Skipped("already_exists".into())),
+            Err(other) if matches!(other.kind, FailureKind::Drifted | FailureKind::UndefinedObject) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(exists(frame.view, relation))
 }
 
 /// Rebuilds a view from another definition: both change in the same transaction, or neither.
@@ -58,23 +71,27 @@ pub(crate) async fn redefine(
     definition: &Definition,
     project: &str,
 ) -> Result<Run, Error> {
-    let target = View { definition: definition.clone(), ..view.clone() };
-    attempt(remat, &target, (Operation::Create, Trigger::Manual), async |frame: &Frame<'_>| {
+    let task = Task {
+        view_id: view.id,
+        definition: Some(definition),
+        operation: Operation::Create,
+        trigger: Trigger::Manual,
+    };
+    attempt(remat, task, async |frame: &Frame<'_>| {
         let saved = views::save(frame.session, definition, Some(project)).await;
         saved.map_err(|error| Failure::from_server(error.complaint().clone()))?;
         let existing = catalog::relation_named(frame.session, &definition.name).await?;
         let options = CreateOptions { force: true, ..CreateOptions::default() };
-        build(frame.session, &target, existing.as_ref(), options).await
+        build(frame, existing.as_ref(), options).await
     })
     .await
 }
 
-async fn build(
-    session: &Session,
-    view: &View,
-    old: Option<&Relation>,
-    options: CreateOptions,
-) -> Result<Done, Failure> {
+async fn build(frame: &Frame<'_>, old: Option<&Relation>, options: CreateOptions) -> Result<Done, Failure> {
+    let Frame { session, view } = *frame;
+    if let Some(relation) = old.filter(|relation| holds_data_of_others(view, relation)) {
+        return Err(exists(view, relation).with_hint("Rename or drop that table yourself if it may go."));
+    }
     let mut phases = Phases::default();
     let definition = &view.definition;
     let new = new_relation(definition, !options.no_data);
@@ -100,7 +117,7 @@ async fn build(
 fn ending(made: &Relation, replaced: &Replaced, meta: serde_json::Value) -> Ending {
     Ending {
         data_as_of: replaced.data_as_of,
-        lock_wait_ms: i64::try_from(replaced.lock_wait.as_millis()).unwrap_or(i64::MAX),
+        lock_wait_ms: Some(whole_millis(replaced.lock_wait)),
         rows: Rows { after: replaced.rows.and_then(|rows| rows.try_into().ok()), ..Rows::default() },
         bytes: Some(made.bytes),
         meta: with_notes(meta, &replaced.notes),
@@ -128,6 +145,10 @@ pub(crate) async fn record(session: &Session, view: &View) -> Result<Relation, F
     let made = made.ok_or_else(|| {
         Failure::new(FailureKind::Other, format!("\"{name}\" was made but cannot be found"))
     })?;
+    if made.columns.is_empty() {
+        return Err(Failure::new(FailureKind::Prerequisite, "the query gives no columns")
+            .with_hint("Select at least one column."));
+    }
     views::set_relation(session, view.id, Some(&made)).await?;
     let program = (made.kind == Some(RelationKind::Table))
         .then(|| json!(merge::program(view.id, name, &made.columns, &view.definition.key)));
@@ -135,12 +156,20 @@ pub(crate) async fn record(session: &Session, view: &View) -> Result<Relation, F
     Ok(made)
 }
 
+/// A materialized view can be made again from its query; a table that remat did not make cannot.
+fn holds_data_of_others(view: &View, relation: &Relation) -> bool {
+    relation.kind == Some(RelationKind::Table) && !made_by_us(view, relation)
+}
+
+fn made_by_us(view: &View, relation: &Relation) -> bool {
+    view.relation.as_ref().is_some_and(|made| made.oid == relation.oid)
+}
+
 fn exists(view: &View, relation: &Relation) -> Failure {
     let name = &view.definition.name;
     let mut failure = Failure::new(FailureKind::Other, format!("relation \"{name}\" already exists"));
     failure.complaint.sqlstate = Some("42P07".into());
-    let ours = view.relation.as_ref().is_some_and(|made| made.oid == relation.oid);
-    if !ours {
+    if !made_by_us(view, relation) {
         failure = failure.with_detail("It was not made by remat.");
     }
     failure.with_hint(

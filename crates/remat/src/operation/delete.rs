@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::attempt::{Done, Frame, attempt};
+use super::attempt::{Done, Frame, Task, attempt, whole_millis};
 use crate::{
     Remat,
     error::Error,
@@ -33,8 +33,9 @@ pub(crate) async fn delete(
     options: DeleteOptions,
     trigger: Trigger,
 ) -> Result<Run, Error> {
-    attempt(remat, view, (Operation::Delete, trigger), async |frame: &Frame<'_>| {
-        let session = frame.session;
+    let task = Task { view_id: view.id, definition: None, operation: Operation::Delete, trigger };
+    attempt(remat, task, async |frame: &Frame<'_>| {
+        let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {
             None if options.if_exists => Ok(Done::Skipped("does_not_exist".into())),
             None => Err(absent(view)),
@@ -57,9 +58,10 @@ async fn drop_relation(
         Some(RelationKind::Table) if ours => "table",
         _ => return Err(not_ours(view)),
     };
+    let dropped =
+        if options.cascade { catalog::dependents(session, relation.oid).await? } else { Vec::new() };
     let tail = if options.cascade { " cascade" } else { "" };
     let sql = format!("drop {what} {name}{tail}");
-    session.take_notices();
     let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &sql).await?;
     if relation.kind == Some(RelationKind::Table) {
         session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
@@ -70,9 +72,9 @@ async fn drop_relation(
         "view": view.definition.name,
         "cascade": options.cascade,
         "if_exists": options.if_exists,
-        "notices": session.take_notices(),
+        "dropped": dropped,
     });
-    let lock_wait_ms = i64::try_from(lock_wait.as_millis()).unwrap_or(i64::MAX);
+    let lock_wait_ms = Some(whole_millis(lock_wait));
     Ok(Done::Success(Box::new(Ending { lock_wait_ms, meta, ..Ending::default() })))
 }
 

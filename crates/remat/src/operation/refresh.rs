@@ -1,13 +1,16 @@
 //! Refresh: brings the contents up to date by the strategy that fits.
 
-use serde_json::json;
+use std::time::Instant;
+
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
-use super::attempt::{Done, Frame, attempt, millis, with_notes};
+use super::attempt::{Done, Frame, Task, attempt, millis, whole_millis, with_notes};
 use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
+    name::RelationName,
     pg::{
         Session,
         catalog::{self, Relation},
@@ -38,21 +41,23 @@ pub(crate) async fn refresh(
     options: RefreshOptions,
     trigger: Trigger,
 ) -> Result<Run, Error> {
-    let run = attempt(remat, view, (Operation::Refresh, trigger), async |frame: &Frame<'_>| {
-        if view.pause.is_some() && !options.force {
+    let task = Task { view_id: view.id, definition: None, operation: Operation::Refresh, trigger };
+    let run = attempt(remat, task, async |frame: &Frame<'_>| {
+        if frame.view.pause.is_some() && !options.force {
             return Ok(Done::Skipped("paused".into()));
         }
-        perform(frame, view, options).await.map(|ending| Done::Success(Box::new(ending)))
+        perform(frame, options).await.map(|ending| Done::Success(Box::new(ending)))
     })
     .await?;
-    vacuum_after(remat, view, run).await
+    Ok(vacuum_after(remat, run).await)
 }
 
-async fn perform(frame: &Frame<'_>, view: &View, options: RefreshOptions) -> Result<Ending, Failure> {
-    let session = frame.session;
+async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, Failure> {
+    let Frame { session, view } = *frame;
     let relation = deployed(session, view).await?;
     let choice = decide(session, view, &relation, options.strategy).await?;
-    let known_rows = runs::known_rows(session, view.id).await?;
+    let counted = options.row_count.unwrap_or(view.definition.row_count);
+    let known_rows = rows_now(session, view, &relation, counted).await?;
     let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
     let mut report = strategy::refresh(&mut work, choice.strategy).await?;
     let phases = work.phases;
@@ -61,7 +66,6 @@ async fn perform(frame: &Frame<'_>, view: &View, options: RefreshOptions) -> Res
         views::set_relation(session, view.id, new.as_ref()).await?;
         views::follow(session, &report.rebuilt).await?;
     }
-    let counted = options.row_count.unwrap_or(view.definition.row_count);
     report.rows = count(session, &relation, counted, report.rows).await?;
     ending(session, &relation, choice, &report, &phases, counted).await
 }
@@ -88,7 +92,7 @@ async fn ending(
         strategy: Some(choice.strategy.to_string()),
         reason: Some(choice.reason),
         data_as_of: report.data_as_of,
-        lock_wait_ms: i64::try_from(report.lock_wait.as_millis()).unwrap_or(i64::MAX),
+        lock_wait_ms: Some(whole_millis(report.lock_wait)),
         rows: report.rows,
         bytes: Some(row.get(0)),
         meta: with_notes(meta, &report.notes),
@@ -164,36 +168,65 @@ async fn decide(
     Ok(choice)
 }
 
+/// Rows before the work, as far as anybody wants to know. A merge counts by itself.
+async fn rows_now(
+    session: &Session,
+    view: &View,
+    relation: &Relation,
+    how: RowCount,
+) -> Result<Option<i64>, Failure> {
+    match (how, relation.kind) {
+        (RowCount::Exact, Some(RelationKind::Matview)) if relation.populated => {
+            count_all(session, relation).await.map(Some)
+        }
+        _ => runs::known_rows(session, view.id).await,
+    }
+}
+
+async fn count_all(session: &Session, relation: &Relation) -> Result<i64, Failure> {
+    let sql = format!("select count(*) from {}", relation.name.to_sql());
+    Ok(session.query_one(&sql, &[]).await?.get(0))
+}
+
 async fn count(session: &Session, relation: &Relation, how: RowCount, rows: Rows) -> Result<Rows, Failure> {
     match how {
         RowCount::None => Ok(Rows { before: None, after: None, ..rows }),
         RowCount::Estimated => Ok(rows),
-        RowCount::Exact => {
-            let sql = format!("select count(*) from {}", relation.name.to_sql());
-            Ok(Rows { after: Some(session.query_one(&sql, &[]).await?.get(0)), ..rows })
-        }
+        RowCount::Exact => Ok(Rows { after: Some(count_all(session, relation).await?), ..rows }),
     }
 }
 
 /// A new heap has no visibility map: index-only scans read every page until a vacuum. It is a step of its own, after
-/// the commit, and cannot fail the run.
-async fn vacuum_after(remat: &Remat, view: &View, mut run: Run) -> Result<Run, Error> {
+/// the commit, and cannot fail the run, which has succeeded.
+async fn vacuum_after(remat: &Remat, mut run: Run) -> Run {
     if run.status != Status::Success || run.meta["vacuum_wanted"] != json!(true) {
-        return Ok(run);
+        return run;
     }
+    let Some(name) = &run.view else { return run };
+    match vacuum(remat, name, run.id).await {
+        Ok(facts) => run.meta["vacuum"] = facts,
+        Err(error) => tracing::warn!(view = %name, %error, "how the vacuum went could not be recorded"),
+    }
+    run
+}
+
+async fn vacuum(remat: &Remat, name: &RelationName, run_id: i64) -> Result<Value, Error> {
     let session = remat.session().await?;
-    let began = std::time::Instant::now();
+    let cancellable = remat.cancellable(&session);
+    let began = Instant::now();
     session.take_notices();
-    let outcome =
-        session.batch(&format!("vacuum (analyze, skip_locked) {}", view.definition.name.to_sql())).await;
-    let facts = json!({ "vacuum": {
+    let outcome = session.batch(&format!("vacuum (analyze, skip_locked) {}", name.to_sql())).await;
+    drop(cancellable);
+    let facts = json!({
         "status": if outcome.is_ok() { "success" } else { "failed" },
         "duration_ms": millis(began),
         "error": outcome.err().map(|failure| failure.complaint.primary),
         "notices": session.take_notices(),
-    }});
-    runs::annotate(&session, run.id, &facts).await?;
-    run.meta["vacuum"] = facts["vacuum"].clone();
+    });
     remat.give_back(session);
-    Ok(run)
+    // Over another session where this one was cancelled: the request may still be on its way.
+    remat
+        .with_session(async |session| Ok(runs::annotate(session, run_id, &json!({ "vacuum": facts })).await?))
+        .await?;
+    Ok(facts)
 }

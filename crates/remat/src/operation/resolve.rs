@@ -22,10 +22,12 @@ pub(super) async fn outcome(remat: &Remat, lease: Lease, lost: &Failure) -> Resu
     let began = Instant::now();
     let mut newest = None;
     while began.elapsed() < PATIENCE {
-        match ask(remat, lease, lost).await {
-            Ok(run) if run.status.is_final() => return Ok(run),
-            Ok(run) => newest = Some(run),
-            Err(error) => tracing::debug!(%error, "the server does not answer yet"),
+        let left = PATIENCE.saturating_sub(began.elapsed());
+        match tokio::time::timeout(left, ask(remat, lease, lost)).await {
+            Ok(Ok(run)) if run.status.is_final() => return Ok(run),
+            Ok(Ok(run)) => newest = Some(run),
+            Ok(Err(error)) => tracing::debug!(%error, "the server does not answer yet"),
+            Err(_) => break,
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -33,19 +35,20 @@ pub(super) async fn outcome(remat: &Remat, lease: Lease, lost: &Failure) -> Resu
 }
 
 async fn ask(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> {
-    let session = remat.session().await?;
-    let run = runs::get(&session, lease.run_id).await?;
-    if run.status.is_final() {
-        return Ok(run);
-    }
-    if runs::is_alive(&session, lease.run_id).await? {
-        runs::mark_unknown(&session, lease).await?;
-    } else {
-        settle_rolled_back(&session, lease, lost).await?;
-    }
-    let run = runs::get(&session, lease.run_id).await;
-    remat.give_back(session);
-    run
+    remat
+        .with_session(async |session| {
+            let run = runs::get(session, lease.run_id).await?;
+            if run.status.is_final() {
+                return Ok(run);
+            }
+            if runs::is_alive(session, lease.run_id).await? {
+                runs::mark_unknown(session, lease).await?;
+            } else {
+                settle_rolled_back(session, lease, lost).await?;
+            }
+            runs::get(session, lease.run_id).await
+        })
+        .await
 }
 
 async fn settle_rolled_back(session: &Session, lease: Lease, lost: &Failure) -> Result<(), Failure> {
@@ -59,11 +62,16 @@ async fn settle_rolled_back(session: &Session, lease: Lease, lost: &Failure) -> 
         meta: serde_json::json!({ "failure": lost.kind }),
         ..Ending::default()
     };
-    match runs::settle(session, lease, Status::Failed, &ending).await {
+    match runs::settle(session, lease, status_after(lost), &ending).await {
         // It committed between the two questions; the row says so.
         Err(failure) if failure.kind == FailureKind::LeaseLost => Ok(()),
         other => other,
     }
+}
+
+/// How a run ends that was rolled back.
+pub(super) fn status_after(failure: &Failure) -> Status {
+    if failure.kind == FailureKind::Cancelled { Status::Cancelled } else { Status::Failed }
 }
 
 fn unresolved(lease: Lease) -> Error {

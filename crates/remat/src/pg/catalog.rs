@@ -65,16 +65,17 @@ pub async fn dependents(session: &Session, oid: u32) -> Result<Vec<String>, Fail
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A hash of a relation's columns and one of its query, with a colon between.
+/// A hash of a relation's columns and one of its query, with a colon between; empty for one that has no columns or
+/// vanished.
 pub async fn fingerprint(session: &Session, oid: u32) -> Result<String, Failure> {
     let row = session.query_one("select remat.relation_fingerprint($1)", &[(&oid, Type::OID)]).await?;
-    Ok(row.get(0))
+    Ok(row.get::<_, Option<_>>(0).unwrap_or_default())
 }
 
 /// The first half of a [`fingerprint`]: the one of the columns. Takes no lock on what the relation reads.
 pub async fn columns_fingerprint(session: &Session, oid: u32) -> Result<String, Failure> {
     let row = session.query_one("select remat.columns_fingerprint($1)", &[(&oid, Type::OID)]).await?;
-    Ok(row.get(0))
+    Ok(row.get::<_, Option<_>>(0).unwrap_or_default())
 }
 
 /// The query of a view as the server prints it; none for a table.

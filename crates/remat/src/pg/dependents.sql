@@ -12,7 +12,7 @@ with recursive goes (classid, objid, named) as (
            on d.classid = 'pg_catalog.pg_rewrite'::regclass and rule.oid = d.objid
     where  d.deptype in ('n', 'a', 'i')
 )
-select distinct format('%s %s', o.type, o.identity)
+select distinct pg_catalog.format('%s %s', o.type, o.identity)
 from   goes, pg_catalog.pg_identify_object(goes.classid, goes.objid, 0) o
 where  goes.named
 and    goes.objid <> $1

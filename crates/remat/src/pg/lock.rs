@@ -19,18 +19,24 @@ pub(crate) const VIEW_KEY: i32 = 0x7265_6d76;
 /// Advisory key space of runs: `remr` in ASCII.
 pub(crate) const RUN_KEY: i32 = 0x7265_6d72;
 
-/// Marks the run as alive until this transaction ends, and takes the lock of the view for as long, unless another run
-/// has it. Both are asked in one round trip, the mark first.
-pub(crate) async fn claim(session: &Session, run_id: i64, view_id: i64) -> Result<bool, Failure> {
-    let sql = "select pg_catalog.pg_advisory_xact_lock($1, ($2 % 2147483647)::int4)::text,
-                      pg_catalog.pg_try_advisory_xact_lock($3, ($4 % 2147483647)::int4)";
-    let params = [
-        (&RUN_KEY as _, Type::INT4),
-        (&run_id as _, Type::INT8),
-        (&VIEW_KEY as _, Type::INT4),
-        (&view_id as _, Type::INT8),
-    ];
-    Ok(session.query_one(sql, &params).await?.get(1))
+/// The second half of an advisory key. It is computed here: what `%` means between a bigint and an integer would be
+/// looked up along the role's search path, where somebody else's operator could fit better than the server's.
+pub(crate) fn key_of(id: i64) -> i32 {
+    i32::try_from(id % i64::from(i32::MAX)).expect("a remainder is smaller than its divisor")
+}
+
+/// Takes the lock of a view for this transaction, unless another run has it.
+pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Failure> {
+    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, $2)";
+    let row = session.query_one(sql, &[(&VIEW_KEY, Type::INT4), (&key_of(view_id), Type::INT4)]).await?;
+    Ok(row.get(0))
+}
+
+/// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. It is READ COMMITTED
+/// whatever the role's default is: under an older snapshot a refresh would put older contents over newer ones.
+pub(crate) async fn begin_run(session: &Session, run_id: i64) -> Result<(), Failure> {
+    let mark = format!("select pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(run_id));
+    session.batch(&format!("begin transaction isolation level read committed read write; {mark}")).await
 }
 
 /// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time

@@ -21,6 +21,9 @@ use crate::{
 /// A parameter with its type; stating the type saves a round trip and keeps poolers usable.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
+/// How many notices are kept until somebody takes them: a function of a view may raise one for every row.
+const NOTICES: usize = 100;
+
 /// One connection to the server.
 pub struct Session {
     client: Client,
@@ -46,7 +49,10 @@ impl Session {
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notice(notice) = message {
                     let line = format!("{}: {}", notice.severity().to_lowercase(), notice.message());
-                    heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                    let mut kept = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    if kept.len() < NOTICES {
+                        kept.push(line);
+                    }
                 }
             }
         });
@@ -92,7 +98,7 @@ impl Session {
             .collect())
     }
 
-    /// What the server said beside its answers since the last call.
+    /// What the server said beside its answers since the last call, the first hundred lines.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -111,17 +117,19 @@ impl Session {
         }
     }
 
-    /// Fails when somebody cancelled since the last call of [`Session::forget_cancel`]: a request that arrives between
-    /// two statements has nothing to cancel at the server.
+    /// Fails when somebody cancelled: a request that arrives between two statements has nothing to cancel at the
+    /// server.
     pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.cancelled.load(Ordering::Acquire) {
+        if self.is_cancelled() {
             return Err(Failure::new(FailureKind::Cancelled, "cancelled on request"));
         }
         Ok(())
     }
 
-    pub(crate) fn forget_cancel(&self) {
-        self.cancelled.store(false, Ordering::Release);
+    /// True once somebody asked to cancel. The request travels over a connection of its own and may arrive late: a
+    /// session that it was meant for serves nobody else afterwards.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
     }
 }
 

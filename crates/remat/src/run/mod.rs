@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{error::Complaint, name::RelationName};
+use crate::{
+    error::{Complaint, Error, ErrorKind},
+    name::RelationName,
+};
 
 /// An enum whose variants are stored as words.
 macro_rules! words {
@@ -121,6 +124,7 @@ words! {
 
 /// One row of `remat.runs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[must_use = "a run that failed is no error: look at its status, or call check"]
 pub struct Run {
     /// The row's id.
     pub id: i64,
@@ -164,4 +168,21 @@ pub struct Run {
     pub error: Option<Complaint>,
     /// Everything else: phases in milliseconds, notes, options.
     pub meta: serde_json::Value,
+}
+
+impl Run {
+    /// Fails with the run's own complaint if it failed or was cancelled, and if its outcome is not known. A run that was
+    /// skipped is no failure.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.status {
+            Status::Success | Status::Skipped => Ok(()),
+            Status::Failed | Status::Cancelled => {
+                Err(Error::from_complaint(ErrorKind::Database, self.error.clone().unwrap_or_default()))
+            }
+            Status::Pending | Status::Running | Status::Unknown => {
+                let primary = format!("the outcome of run {} is not known yet", self.id);
+                Err(Error::new(ErrorKind::Connection, primary))
+            }
+        }
+    }
 }

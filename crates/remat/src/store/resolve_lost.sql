@@ -12,7 +12,7 @@ and    not exists (
          select from pg_catalog.pg_locks l
          where  l.locktype = 'advisory'
          and    l.classid = $1::oid
-         and    l.objid = ((r.id % 2147483647)::int4)::oid
+         and    l.objid = (pg_catalog.mod(r.id, 2147483647::int8)::int4)::oid
          and    l.objsubid = 2
          and    l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
 and    (   r.started_at < clock_timestamp() - interval '1 minute'

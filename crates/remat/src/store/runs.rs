@@ -12,7 +12,10 @@ use crate::{
     error::{Complaint, Error, ErrorKind},
     failure::{Failure, FailureKind},
     name::RelationName,
-    pg::{Session, lock::RUN_KEY},
+    pg::{
+        Session,
+        lock::{RUN_KEY, key_of},
+    },
     run::{Operation, Run, Status, Trigger},
 };
 
@@ -34,10 +37,10 @@ pub struct Ending {
     pub reason: Option<String>,
     /// See [`Run::data_as_of`].
     pub data_as_of: Option<Timestamp>,
-    /// Milliseconds, monotonic.
-    pub duration_ms: i64,
-    /// Milliseconds.
-    pub lock_wait_ms: i64,
+    /// Milliseconds, monotonic; none where nobody measured them.
+    pub duration_ms: Option<i64>,
+    /// Milliseconds; none where nobody measured them.
+    pub lock_wait_ms: Option<i64>,
     /// Rows before and after, inserted, updated, deleted.
     pub rows: Rows,
     /// Bytes of the relation.
@@ -133,9 +136,9 @@ pub async fn mark_unknown(session: &Session, lease: Lease) -> Result<(), Failure
 pub async fn is_alive(session: &Session, run_id: i64) -> Result<bool, Failure> {
     let sql = "select exists (
                  select from pg_catalog.pg_locks
-                 where  locktype = 'advisory' and classid = $1::oid and objid = (($2 % 2147483647)::int4)::oid and objsubid = 2
+                 where  locktype = 'advisory' and classid = $1::oid and objid = $2::oid and objsubid = 2
                  and    database = (select oid from pg_catalog.pg_database where datname = current_database()))";
-    let row = session.query_one(sql, &[(&RUN_KEY, Type::INT4), (&run_id, Type::INT8)]).await?;
+    let row = session.query_one(sql, &[(&RUN_KEY, Type::INT4), (&key_of(run_id), Type::INT4)]).await?;
     Ok(row.get(0))
 }
 
@@ -204,10 +207,18 @@ pub async fn last_of_each(session: &Session) -> Result<Vec<(i64, Run)>, Error> {
     session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(25), from_row(row)?))).collect()
 }
 
+/// How many runs go in one batch. Each batch ranks all runs to find the old ones, so that small ones would take hours
+/// for a table that was never pruned.
+const PRUNED_AT_ONCE: i32 = 200_000;
+
 /// Deletes one batch of old runs and gives how many went; see `remat.prune` for what is kept in any case.
 pub async fn prune(session: &Session, keep_per_view: i32, keep_days: i32) -> Result<i64, Failure> {
-    let sql = "select remat.prune($1, $2)";
-    let params = [(&keep_per_view as _, Type::INT4), (&keep_days as _, Type::INT4)];
+    let sql = "select remat.prune($1, $2, $3)";
+    let params = [
+        (&keep_per_view as _, Type::INT4),
+        (&keep_days as _, Type::INT4),
+        (&PRUNED_AT_ONCE as _, Type::INT4),
+    ];
     Ok(session.query_one(sql, &params).await?.get(0))
 }
 

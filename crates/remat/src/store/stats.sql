@@ -6,7 +6,7 @@ select v.schema_name,
        round(avg(r.duration_ms) filter (where r.status = 'success'), 1)::float8,
        min(r.duration_ms) filter (where r.status = 'success'),
        max(r.duration_ms) filter (where r.status = 'success'),
-       percentile_disc(0.95) within group (order by r.duration_ms) filter (where r.status = 'success'),
+       pg_catalog.percentile_disc(0.95) within group (order by r.duration_ms) filter (where r.status = 'success'),
        count(*) filter (where r.status = 'failed' and r.finished_at > clock_timestamp() - interval '24 hours'),
        (select last.rows_after
         from   remat.runs last

@@ -7,7 +7,7 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     error::{Error, ErrorKind},
-    failure::Failure,
+    failure::{Failure, FailureKind},
     name::{Identifier, RelationName},
     pg::{Session, catalog::Relation},
     replace::Rebuilt,
@@ -74,6 +74,25 @@ pub async fn get(session: &Session, name: &RelationName) -> Result<View, Error> 
     find(session, name).await?.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" is not defined"))
             .with_hint("`remat status` lists the views; `remat apply` defines those of a project folder.")
+    })
+}
+
+/// The view with this id as it stands now, or with another definition in place of its own.
+pub async fn standing(
+    session: &Session,
+    view_id: i64,
+    definition: Option<&Definition>,
+) -> Result<View, Failure> {
+    let sql = format!("select {COLUMNS} from remat.views where id = $1 and retired_at is null");
+    let row = session.query_opt(&sql, &[(&view_id, Type::INT8)]).await?;
+    let row = row.ok_or_else(|| {
+        Failure::new(FailureKind::UndefinedObject, "the view is not defined any more")
+            .with_hint("Somebody retired it; define it again.")
+    })?;
+    let view = from_row(&row).map_err(|error| Failure::from_server(error.complaint().clone()))?;
+    Ok(match definition {
+        Some(definition) => View { definition: definition.clone(), ..view },
+        None => view,
     })
 }
 

@@ -7,6 +7,7 @@ use remat::{
     name::{Identifier, RelationName},
     operation::{CreateOptions, RefreshOptions},
     pg::Target,
+    project::{self, Project, ViewFile},
     run::{Run, Status},
     view::{Definition, Strategy, View},
 };
@@ -98,6 +99,16 @@ impl App {
         wait_until("a query waits at the gate", async || self.count(sql).await > 0).await;
     }
 
+    pub async fn waits_for_a_relation(&self) {
+        let database = self.db.name();
+        let sql = format!(
+            "select count(*) from pg_locks where not granted and relation is not null
+             and database = (select oid from pg_database where datname = '{database}')"
+        );
+        // Over a session of its own: `sql` may be in a transaction.
+        wait_until("somebody waits for a relation", async || self.db.query_one_i64(&sql).await > 0).await;
+    }
+
     pub async fn count(&self, sql: &str) -> i64 {
         self.sql.query_one(sql, &[]).await.expect("the count can be read").get(0)
     }
@@ -105,6 +116,16 @@ impl App {
     pub async fn text(&self, sql: &str) -> String {
         self.sql.query_one(sql, &[]).await.expect("the text can be read").get(0)
     }
+}
+
+/// A project of these definitions, without a folder.
+pub fn project_of(definitions: &[Definition]) -> Project {
+    let settings = project::parse_settings("[project]\nname = \"tests\"\n").expect("the settings are sound");
+    let file = |definition: &Definition| ViewFile {
+        path: format!("views/{}.sql", definition.name.name.as_str()),
+        definition: definition.clone(),
+    };
+    Project { settings, views: definitions.iter().map(file).collect() }
 }
 
 pub async fn connect(url: &str) -> Remat {
