@@ -11,10 +11,7 @@ use crate::{
     error::{Error, ErrorKind},
     failure::Failure,
     name::RelationName,
-    pg::{
-        Session,
-        catalog::{self, Relation},
-    },
+    pg::{Session, catalog},
     strategy::millis_f64,
     view::{RelationKind, View},
 };
@@ -108,17 +105,14 @@ async fn source_of(session: &Session, view: &View) -> Result<String, Error> {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
             .with_hint(format!("Run `remat create {name}`."))
     })?;
-    Ok(query_of(&relation, view))
-}
-
-fn query_of(relation: &Relation, view: &View) -> String {
-    match (&relation.kind, &relation.query) {
+    let printed = catalog::printed_query(session, relation.oid).await?;
+    Ok(match (relation.kind, printed) {
         (Some(RelationKind::Table), _) => {
             format!("select * from {}", crate::strategy::merge::defining_view(view.id).to_sql())
         }
         (_, Some(query)) => query.trim_end().trim_end_matches(';').to_owned(),
         (_, None) => view.definition.query.clone(),
-    }
+    })
 }
 
 /// Counts by hash of the row's image: it needs no equality of the column types, and `json` compares like text.

@@ -36,8 +36,8 @@ impl fmt::Display for Complaint {
 }
 
 /// What sort of error it is; the command line maps each to a documented exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// A definition, name, option or project file that cannot be used.
     InvalidDefinition,

@@ -17,13 +17,14 @@ use crate::{
     migrate,
     name::RelationName,
     operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
-    pg::{Canceller, Session, Target},
+    pg::{Canceller, Session, Target, catalog},
     run::{Run, Trigger},
     status::{self, ViewStatus},
     store::{
         events::{self, Event},
         jobs::{self, ScheduledJob},
         runs::{self, Filter},
+        stats::{self, ViewStats},
         views,
     },
     view::{Definition, Pause, View},
@@ -138,7 +139,7 @@ impl Remat {
     /// Keeps a definition. Nothing is created yet; see [`Remat::create`].
     pub async fn define(&self, definition: &Definition) -> Result<View, Error> {
         crate::view::validate(definition)?;
-        self.with_session(async |session| views::save(session, definition).await).await
+        self.with_session(async |session| views::save(session, definition, None).await).await
     }
 
     /// Every view by name.
@@ -190,14 +191,61 @@ impl Remat {
         self.with_session(async |session| runs::get(session, id).await).await
     }
 
+    /// Puts views in an order in which each comes after those that it reads.
+    pub async fn refresh_order(&self, views: Vec<View>) -> Result<Vec<View>, Error> {
+        let ids: Vec<i64> = views.iter().map(|view| view.id).collect();
+        let order = self.with_session(async |session| Ok(views::refresh_order(session, &ids).await?)).await?;
+        let mut by_id: HashMap<i64, View> = views.into_iter().map(|view| (view.id, view)).collect();
+        Ok(order.iter().filter_map(|id| by_id.remove(id)).collect())
+    }
+
+    /// Deletes old runs in batches and gives how many went: those beyond the newest `keep_per_view` of their view and
+    /// status, and those older than `keep_days`. What tells freshness or state stays in any case.
+    pub async fn prune(&self, keep_per_view: i32, keep_days: i32) -> Result<i64, Error> {
+        self.with_session(async |session| {
+            let mut deleted = 0;
+            loop {
+                match runs::prune(session, keep_per_view, keep_days).await? {
+                    0 => return Ok(deleted),
+                    batch => deleted += batch,
+                }
+            }
+        })
+        .await
+    }
+
+    /// What refreshes cost and how often they fail.
+    pub async fn stats(&self) -> Result<Vec<ViewStats>, Error> {
+        self.with_session(async |session| stats::all(session).await).await
+    }
+
+    /// What deleting a view with `cascade` would take along, as `type identity`.
+    pub async fn dependents(&self, view: &View) -> Result<Vec<String>, Error> {
+        self.with_session(async |session| {
+            match catalog::relation_named(session, &view.definition.name).await? {
+                Some(relation) => Ok(catalog::dependents(session, relation.oid).await?),
+                None => Ok(Vec::new()),
+            }
+        })
+        .await
+    }
+
     /// Compares a view's contents with its query, both ways, in one snapshot.
     pub async fn verify(&self, view: &View) -> Result<Verification, Error> {
-        self.with_session(async |session| compare::verify(session, view).await).await
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            compare::verify(session, view).await
+        })
+        .await
     }
 
     /// Times the query against reading the view, and checks that both give the same rows.
     pub async fn bench(&self, view: &View, repeats: usize) -> Result<Benchmark, Error> {
-        self.with_session(async |session| compare::bench(session, view, repeats).await).await
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            compare::bench(session, view, repeats).await
+        })
+        .await
     }
 
     /// Stops refreshing a view until it is resumed or the pause ends by itself.

@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod apply;
 pub mod compare;
 pub mod embedded;
 pub mod error;

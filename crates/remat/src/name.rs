@@ -158,7 +158,16 @@ impl Serialize for RelationName {
 
 /// The first 32 hexadecimal digits of the SHA-256 of a text: remat's one fingerprint function.
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(16)
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(digit)
+        .collect()
+}
+
+fn digit(half: u8) -> char {
+    char::from_digit(half.into(), 16).expect("half a byte is one digit")
 }
 
 /// A text as an SQL literal.

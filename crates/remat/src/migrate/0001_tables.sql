@@ -16,6 +16,8 @@ create table remat.views (
     tags                 text[] not null default '{}',
     owner_role           text,
     description          text,
+    -- the project folder that defines it; null when a program does
+    project              text,
     fingerprint          text not null,
     version              integer not null default 1,
     -- what `create` left behind, to notice when somebody else changed it
@@ -100,6 +102,7 @@ create table remat.scheduled_jobs (
     view_id    bigint references remat.views on delete cascade,
     tag        text,
     sql        text,
+    project    text,
     enabled    boolean not null default true,
     last_fire  timestamptz,
     next_fire  timestamptz,

@@ -188,16 +188,22 @@ as $$
   select pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c where c.oid = relation and c.relkind in ('m', 'v')
 $$;
 
--- Two hashes with a colon between: of the columns, which change when somebody alters the relation, and of the query,
--- whose text also changes when somebody renames what it reads.
+-- A hash of the relation's columns, which changes when somebody alters it. Unlike the printed query it takes no lock on
+-- what the query reads.
+create function remat.columns_fingerprint(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select md5(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' order by a.attnum))
+  from   pg_attribute a
+  where  a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+$$;
+
+-- The hash of the columns and one of the query, with a colon between. The query's text also changes when somebody
+-- renames what it reads.
 create function remat.relation_fingerprint(relation oid) returns text
 language sql stable set search_path = ''
 as $$
-  select pg_catalog.md5(pg_catalog.string_agg(
-           pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ',' order by a.attnum))
-         || ':' || pg_catalog.md5(coalesce(remat.printed_query(relation), ''))
-  from   pg_catalog.pg_attribute a
-  where  a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+  select remat.columns_fingerprint(relation) || ':' || pg_catalog.md5(coalesce(remat.printed_query(relation), ''))
 $$;
 
 -- Says why the relation that remat made is not there under the view's name.
@@ -234,7 +240,7 @@ begin
   if relation is null or v.relation_oid is null then
     perform remat.raise_missing(v);
   elsif relation = v.relation_oid
-        and split_part(remat.relation_fingerprint(relation), ':', 1) = split_part(v.relation_fingerprint, ':', 1) then
+        and remat.columns_fingerprint(relation) = split_part(v.relation_fingerprint, ':', 1) then
     return relation;
   elsif remat.relation_fingerprint(relation) = v.relation_fingerprint then
     update remat.views

@@ -362,9 +362,8 @@ begin
 end
 $$;
 
--- Puts views in an order in which each comes after those that it reads. A view has more views above it than any of
--- those has, so their number is the order. What a function reads inside its body, the catalog does not know.
-create function remat.refresh_order(view_ids bigint[]) returns bigint[]
+-- Which views read which others, through plain views and through other views.
+create function remat.reads() returns table (view_id bigint, reads_id bigint)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
   with recursive
@@ -388,14 +387,19 @@ as $$
              select remat.relation_at('remat_query', 'v' || s.id) from standing s where s.relation = r.relation
            ) as next(relation)
     where  next.relation is not null
-  ),
-  above as (
-    select r.id, count(*) filter (where s.id <> r.id) as views
-    from   reads r left join standing s on s.relation = r.relation
-    group  by r.id
   )
-  select coalesce(array_agg(v.id order by coalesce(a.views, 0), v.schema_name, v.view_name), '{}')
-  from   remat.views v left join above a on a.id = v.id
+  select r.id, s.id from reads r join standing s on s.relation = r.relation where s.id <> r.id
+$$;
+
+
+-- Puts views in an order in which each comes after those that it reads. A view has more views above it than any of
+-- those has, so their number is the order. What a function reads inside its body, the catalog does not know.
+create function remat.refresh_order(view_ids bigint[]) returns bigint[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(v.id order by coalesce(r.views, 0), v.schema_name, v.view_name), '{}')
+  from   remat.views v
+  left   join (select view_id, count(*) as views from remat.reads() group by view_id) r on r.view_id = v.id
   where  v.id = any(view_ids) and v.retired_at is null
 $$;
 

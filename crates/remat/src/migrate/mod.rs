@@ -141,7 +141,7 @@ mod tests {
     fn a_newer_database_is_refused() {
         let mut known: Vec<_> = MIGRATIONS.iter().map(|m| (m.version, hash(m.sql))).collect();
         assert!(verify(&known).is_ok());
-        known.push((known.len() as i32 + 1, "x".into()));
+        known.push((1000, "x".into()));
         assert!(verify(&known).unwrap_err().to_string().contains("newer"));
     }
 

@@ -51,6 +51,24 @@ pub(crate) async fn create(
     .await
 }
 
+/// Rebuilds a view from another definition: both change in the same transaction, or neither.
+pub(crate) async fn redefine(
+    remat: &Remat,
+    view: &View,
+    definition: &Definition,
+    project: &str,
+) -> Result<Run, Error> {
+    let target = View { definition: definition.clone(), ..view.clone() };
+    attempt(remat, &target, (Operation::Create, Trigger::Manual), async |frame: &Frame<'_>| {
+        let saved = views::save(frame.session, definition, Some(project)).await;
+        saved.map_err(|error| Failure::from_server(error.complaint().clone()))?;
+        let existing = catalog::relation_named(frame.session, &definition.name).await?;
+        let options = CreateOptions { force: true, ..CreateOptions::default() };
+        build(frame.session, &target, existing.as_ref(), options).await
+    })
+    .await
+}
+
 async fn build(
     session: &Session,
     view: &View,

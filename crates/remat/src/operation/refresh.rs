@@ -103,10 +103,11 @@ pub(super) async fn deployed(session: &Session, view: &View) -> Result<Relation,
     let (Some(relation), Some(made)) = (found, &view.relation) else {
         return Err(missing(session, view).await);
     };
-    if relation.oid == made.oid && made.has_columns_of(&relation.fingerprint) {
+    let columns = catalog::columns_fingerprint(session, relation.oid).await?;
+    if relation.oid == made.oid && made.has_columns_of(&columns) {
         return Ok(relation);
     }
-    if relation.fingerprint == made.fingerprint {
+    if catalog::fingerprint(session, relation.oid).await? == made.fingerprint {
         // The same view under another object id: restored from a dump.
         views::set_relation(session, view.id, Some(&relation)).await?;
         return Ok(relation);

@@ -20,16 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn outcome(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> {
     let began = Instant::now();
-    let mut last = None;
+    let mut newest = None;
     while began.elapsed() < PATIENCE {
         match ask(remat, lease, lost).await {
             Ok(run) if run.status.is_final() => return Ok(run),
-            Ok(run) => last = Some(run),
+            Ok(run) => newest = Some(run),
             Err(error) => tracing::debug!(%error, "the server does not answer yet"),
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    last.ok_or_else(|| unresolved(lease))
+    newest.ok_or_else(|| unresolved(lease))
 }
 
 async fn ask(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> {

@@ -34,10 +34,6 @@ pub struct Relation {
     pub bytes: i64,
     /// Its columns in order.
     pub columns: Vec<Column>,
-    /// Its query as the server prints it; none for a table.
-    pub query: Option<String>,
-    /// A hash of its columns and one of its query, with a colon between.
-    pub fingerprint: String,
 }
 
 /// One column.
@@ -61,6 +57,30 @@ pub async fn relation_named(session: &Session, name: &RelationName) -> Result<Op
 /// The relation with an object id.
 pub async fn relation_by_oid(session: &Session, oid: u32) -> Result<Option<Relation>, Failure> {
     read(session, &format!("{STATE}\nwhere c.oid = $1"), &[(&oid, Type::OID)]).await
+}
+
+/// What `drop … cascade` would take along with a relation, as `type identity`.
+pub async fn dependents(session: &Session, oid: u32) -> Result<Vec<String>, Failure> {
+    let rows = session.query(include_str!("dependents.sql"), &[(&oid, Type::OID)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// A hash of a relation's columns and one of its query, with a colon between.
+pub async fn fingerprint(session: &Session, oid: u32) -> Result<String, Failure> {
+    let row = session.query_one("select remat.relation_fingerprint($1)", &[(&oid, Type::OID)]).await?;
+    Ok(row.get(0))
+}
+
+/// The first half of a [`fingerprint`]: the one of the columns. Takes no lock on what the relation reads.
+pub async fn columns_fingerprint(session: &Session, oid: u32) -> Result<String, Failure> {
+    let row = session.query_one("select remat.columns_fingerprint($1)", &[(&oid, Type::OID)]).await?;
+    Ok(row.get(0))
+}
+
+/// The query of a view as the server prints it; none for a table.
+pub async fn printed_query(session: &Session, oid: u32) -> Result<Option<String>, Failure> {
+    let row = session.query_one("select remat.printed_query($1)", &[(&oid, Type::OID)]).await?;
+    Ok(row.get(0))
 }
 
 /// Gives the session an empty search path for this transaction, as this module's law demands.
@@ -99,8 +119,6 @@ fn from_row(row: &Row) -> Result<Relation, Failure> {
         estimated_rows: row.get(7),
         bytes: row.get(8),
         columns: columns.collect::<Result<_, Failure>>()?,
-        query: row.get(11),
-        fingerprint: row.get(12),
     })
 }
 

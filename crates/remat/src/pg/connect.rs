@@ -10,7 +10,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Session, tls};
+use super::{Session, passfile, tls};
 use crate::error::{Error, ErrorKind};
 
 /// Reads one environment variable; tests pass their own.
@@ -26,6 +26,7 @@ pub struct Target {
 impl Target {
     /// Reads a connection URL or `key=value` text; `None` means the environment alone
     /// (`DATABASE_URL`, then `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`, ...).
+    /// A password that neither gives is looked up in libpq's password file.
     ///
     /// ```
     /// use remat::pg::Target;
@@ -37,14 +38,27 @@ impl Target {
         let (text, ssl) = SslOptions::take_from(&text, env);
         let mut config: Config = text.parse().map_err(|error| unreadable(&error))?;
         fill_from_environment(&mut config, env);
+        fill_from_passfile(&mut config, env);
         config.ssl_mode(ssl.mode()?);
         config.application_name(env("PGAPPNAME").as_deref().unwrap_or("remat"));
-        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(60));
+        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_mins(1));
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
         let tls = tls::connector(ssl.verifies(), ssl.root_certificate.as_deref())?;
         Ok(Self { config, tls })
+    }
+
+    /// True when a connection text holds a password, which a command line would show to every user of the machine.
+    ///
+    /// ```
+    /// use remat::pg::Target;
+    /// assert!(Target::holds_password("postgres://ada:secret@db/app?sslmode=verify-full"));
+    /// assert!(!Target::holds_password("postgres://ada@db/app"));
+    /// ```
+    pub fn holds_password(text: &str) -> bool {
+        let (text, _) = SslOptions::take_from(text, &|_| None);
+        text.parse::<Config>().is_ok_and(|config| config.get_password().is_some())
     }
 
     /// True when neither a URL nor any environment variable names a server.
@@ -144,6 +158,27 @@ fn fill_from_environment(config: &mut Config, env: Environment<'_>) {
     }
 }
 
+/// A socket's directory counts as `localhost`, as in libpq.
+fn fill_from_passfile(config: &mut Config, env: Environment<'_>) {
+    if config.get_password().is_some() {
+        return;
+    }
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        Some(Host::Unix(_)) | None => "localhost".into(),
+    };
+    let user = config.get_user().unwrap_or_default();
+    let wanted = passfile::Wanted {
+        host: &host,
+        port: config.get_ports().first().copied().unwrap_or(5432),
+        database: config.get_dbname().unwrap_or(user),
+        user,
+    };
+    if let Some(password) = passfile::password(&wanted, env) {
+        config.password(password);
+    }
+}
+
 /// `sslmode` and `sslrootcert`, which the client library knows only in part.
 struct SslOptions {
     mode: Option<String>,
@@ -208,6 +243,25 @@ mod tests {
         };
         assert_eq!(Target::resolve(None, &env).unwrap().to_string(), "ada@db:6543/app");
         assert!(!Target::is_unconfigured(None, &env));
+    }
+
+    #[test]
+    fn the_password_file_fills_what_neither_url_nor_environment_gives() {
+        let path = std::env::temp_dir().join(format!("remat-passfile-{}", std::process::id()));
+        std::fs::write(&path, "db:5432:app:ada:from-file\n").unwrap();
+        let given = |url: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let env = |name: &str| (name == "PGPASSFILE").then(|| path.display().to_string());
+            let password =
+                Target::resolve(Some(url), &env).unwrap().config.get_password().map(<[u8]>::to_vec);
+            password.map(|password| String::from_utf8(password).unwrap())
+        };
+        assert_eq!(given("postgres://ada@db/app", 0o600).as_deref(), Some("from-file"));
+        assert_eq!(given("postgres://ada:own@db/app", 0o600).as_deref(), Some("own"));
+        assert_eq!(given("postgres://eve@db/app", 0o600), None);
+        assert_eq!(given("postgres://ada@db/app", 0o644), None, "a file that others may read is ignored");
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

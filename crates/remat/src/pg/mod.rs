@@ -8,6 +8,7 @@
 pub mod catalog;
 mod connect;
 pub(crate) mod lock;
+mod passfile;
 mod session;
 mod tls;
 

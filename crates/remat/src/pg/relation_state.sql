@@ -9,9 +9,7 @@ select c.oid,
        c.reltuples::float8,
        pg_catalog.pg_total_relation_size(c.oid),
        coalesce(d.names, '{}'),
-       coalesce(d.types, '{}'),
-       remat.printed_query(c.oid),
-       remat.relation_fingerprint(c.oid)
+       coalesce(d.types, '{}')
 from   pg_catalog.pg_class c
 join   pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left   join lateral (

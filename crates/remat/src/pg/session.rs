@@ -154,7 +154,7 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
 }
 
 fn connection_failure(error: &tokio_postgres::Error) -> Failure {
-    let is_io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    let is_io = std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
     if error.is_closed() || is_io {
         return Failure::new(FailureKind::ConnectionLost, "the connection to the server was lost");
     }

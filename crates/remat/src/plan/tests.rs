@@ -1,3 +1,5 @@
+//! What a plan says for each difference between a folder and the database.
+
 use std::slice::from_ref;
 
 use proptest::prelude::*;

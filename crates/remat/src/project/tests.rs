@@ -1,3 +1,5 @@
+//! What a project folder may say, and what it is told when it says something else.
+
 use std::{fs, path::PathBuf};
 
 use super::*;

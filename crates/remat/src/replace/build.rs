@@ -96,8 +96,22 @@ pub(super) struct Built {
     pub(super) contents: Contents,
     pub(super) carried: Carried,
     pub(super) default_grantees: Vec<Option<Identifier>>,
-    /// What it replaces: object id, kind and name.
-    pub(super) old: Option<(u32, Kind, RelationName)>,
+    pub(super) old: Option<Old>,
+}
+
+/// A relation that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Old {
+    pub(super) oid: u32,
+    pub(super) kind: Kind,
+    pub(super) name: RelationName,
+    pub(super) owner: Identifier,
+}
+
+impl Old {
+    pub(super) fn of(oid: u32, name: &RelationName, carried: &Carried) -> Self {
+        Self { oid, kind: carried.kind, name: name.clone(), owner: carried.owner.clone() }
+    }
 }
 
 impl Built {
@@ -201,4 +215,22 @@ fn with_data(data: bool) -> &'static str {
 
 fn filling(data: bool, sql: String) -> Step {
     if data { Step::Fill(sql) } else { Step::Sql(sql) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_of_a_definition_are_known_by_name_however_long_the_name() {
+        for view in ["sales".to_owned(), "x".repeat(63), "é".repeat(31)] {
+            let relation = RelationName::new("public", view).unwrap();
+            let spec = IndexSpec { columns: vec![btree()], unique: false, method: btree() };
+            let named = |name: Identifier| Index::on_columns(name, false, btree(), vec![btree()]);
+            assert!(came_from_definition(&relation, &named(spec_name(&relation, &spec_hash(&spec)))));
+            assert!(came_from_definition(&relation, &named(relation.name.derived("key"))));
+            assert!(!came_from_definition(&relation, &named(relation.name.derived("keys"))));
+            assert!(!came_from_definition(&relation, &named(relation.name.clone())));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::carry::{self, Carried};
+use super::{carry::Carried, picture::vanished};
 use crate::{
     failure::{Failure, FailureKind},
     name::{Identifier, RelationName},
@@ -13,7 +13,7 @@ use crate::{
 
 /// A view or materialized view that reads the relation, directly or through others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependent {
+pub(super) struct Dependent {
     /// Its object id.
     pub oid: u32,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Dependent {
 
 /// The columns that a view reads of one relation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Use {
+pub(super) struct Use {
     /// The relation's object id.
     pub relation: u32,
     /// The columns; reading a whole row names none.
@@ -37,36 +37,29 @@ pub struct Use {
 
 /// An object that does not survive the replacement of what it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Other {
+pub(super) struct Other {
     /// The relation that it depends on.
     pub relation: u32,
     /// What the server calls it.
     pub description: String,
 }
 
+/// Oid, query and uses of one dependent, before it is known what it carries.
+pub(super) type Reading = (u32, String, Vec<Use>);
+
 /// The views over a relation, each after all that it reads; the search path must be empty.
-pub(crate) async fn read(session: &Session, oid: u32) -> Result<Vec<Dependent>, Failure> {
+pub(super) async fn read(session: &Session, oid: u32) -> Result<Vec<Reading>, Failure> {
     let rows = session.query(include_str!("dependents.sql"), &[(&oid, Type::OID)]).await?;
-    let oids: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
-    if oids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let carried = carry::read(session, &oids).await?;
-    if carried.len() != rows.len() {
-        return Err(Failure::new(FailureKind::Serialization, "a dependent view was dropped meanwhile"));
-    }
     rows.iter()
-        .zip(carried)
-        .map(|(row, (oid, name, carried))| {
-            let query: String = row.get(1);
-            let query = query.trim_end().trim_end_matches(';').to_owned();
+        .map(|row| {
+            let query = row.get::<_, Option<String>>(1).ok_or_else(|| vanished("a dependent view"))?;
             let uses = serde_json::from_value(row.get::<_, Value>(2)).map_err(|error| {
                 Failure::new(
                     FailureKind::Other,
-                    format!("dependencies of \"{name}\" cannot be read: {error}"),
+                    format!("the dependencies of a view cannot be read: {error}"),
                 )
             })?;
-            Ok(Dependent { oid, name, query, uses, carried })
+            Ok((row.get(0), query.trim_end().trim_end_matches(';').to_owned(), uses))
         })
         .collect()
 }

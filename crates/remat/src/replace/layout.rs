@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::{
-    build::{Built, Contents, NewRelation, Source, came_from_definition},
+    build::{Built, Contents, NewRelation, Old, Source, came_from_definition},
     carry::{Carried, Kind},
     dependents::{Dependent, Use},
     follow::Follow,
@@ -35,7 +35,6 @@ pub(super) struct Layout {
 /// A view that gets its own text again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Repointed {
-    oid: u32,
     name: RelationName,
     query: String,
     carried: Carried,
@@ -103,7 +102,7 @@ impl Layout {
                     contents: Contents::Full(query),
                     carried: dependent.carried.clone(),
                     default_grantees: Vec::new(),
-                    old: Some((dependent.oid, dependent.carried.kind, dependent.name.clone())),
+                    old: Some(Old::of(dependent.oid, &dependent.name, &dependent.carried)),
                 });
             }
         }
@@ -112,17 +111,12 @@ impl Layout {
 
     fn repoint(&self, dependent: &Dependent) -> Result<Repointed, Failure> {
         let query = match &self.main.old {
-            Some((_, _, old)) if *old != self.main.name => {
+            Some(Old { name: old, .. }) if *old != self.main.name => {
                 reread(&dependent.name, &dependent.query, old, &self.main.name)?
             }
             _ => dependent.query.clone(),
         };
-        Ok(Repointed {
-            oid: dependent.oid,
-            name: dependent.name.clone(),
-            query,
-            carried: dependent.carried.clone(),
-        })
+        Ok(Repointed { name: dependent.name.clone(), query, carried: dependent.carried.clone() })
     }
 
     /// Everything that is built, each after all that it reads.
@@ -147,29 +141,25 @@ impl Layout {
         script
     }
 
+    /// Outermost first: a replaced view never reads a re-pointed one.
     fn locks(&self) -> Vec<String> {
-        let repointed =
-            self.repointed.iter().map(|view| (view.oid, lock(Kind::View, &view.name, &view.carried)));
-        let built = self.built().filter_map(|built| {
-            let (oid, kind, name) = built.old.as_ref()?;
-            Some((*oid, lock(*kind, name, &built.carried)))
-        });
-        let mut locks: Vec<_> = built.chain(repointed).collect();
-        locks.reverse();
-        locks.into_iter().map(|(_, sql)| sql).collect()
+        let repointed = self.repointed.iter().rev();
+        let views = repointed.map(|view| lock(Kind::View, &view.name, &view.carried.owner));
+        let olds = self.built().rev().filter_map(|built| built.old.as_ref());
+        views.chain(olds.map(|old| lock(old.kind, &old.name, &old.owner))).collect()
     }
 
     fn swap(&self) -> Vec<Step> {
         let mut steps = vec![Step::Return, search_path(&[])];
         for built in self.built() {
-            if let Some((_, kind, old)) = &built.old {
-                steps.push(rename(kind.to_sql(), old, &old.name.derived("old")));
+            if let Some(Old { kind, name, .. }) = &built.old {
+                steps.push(rename(kind.to_sql(), name, &name.name.derived("old")));
             }
             steps.push(rename(built.carried.kind.to_sql(), &built.scratch, &built.name.name));
         }
         steps.extend(self.repointed.iter().map(Repointed::again));
-        for (_, kind, old) in self.built().rev().filter_map(|built| built.old.as_ref()) {
-            steps.push(Step::Sql(format!("drop {} {}", kind.to_sql(), old.derived("old").to_sql())));
+        for Old { kind, name, .. } in self.built().rev().filter_map(|built| built.old.as_ref()) {
+            steps.push(Step::Sql(format!("drop {} {}", kind.to_sql(), name.derived("old").to_sql())));
         }
         steps.extend(self.swap_defining_view());
         steps.extend(self.built().flat_map(|built| built.carried.settle(&built.name)));
@@ -184,7 +174,7 @@ impl Layout {
                 vec![old, rename("view", view, &self.defining_view.name)]
             }
             Contents::Pinned(_) | Contents::Full(_) => {
-                let was_table = matches!(self.main.old, Some((_, Kind::Table, _)));
+                let was_table = matches!(self.main.old, Some(Old { kind: Kind::Table, .. }));
                 was_table.then_some(old).into_iter().collect()
             }
         }
@@ -215,7 +205,7 @@ fn main(found: &Found<'_>) -> (Built, Vec<String>) {
         contents: found.contents.clone(),
         carried,
         default_grantees: Vec::new(),
-        old: found.picture.map(|picture| (picture.oid, picture.carried.kind, picture.name.clone())),
+        old: found.picture.map(|picture| Old::of(picture.oid, &picture.name, &picture.carried)),
     };
     (built, notes)
 }
@@ -233,11 +223,11 @@ fn inherited(picture: &Picture, found: &Found<'_>) -> (Carried, Vec<String>) {
 }
 
 /// A statement that changes nothing and takes the lock that keeps readers out.
-fn lock(kind: Kind, name: &RelationName, carried: &Carried) -> String {
+fn lock(kind: Kind, name: &RelationName, owner: &Identifier) -> String {
     match kind {
         Kind::Table => format!("lock table {} in access exclusive mode", name.to_sql()),
         Kind::Matview | Kind::View => {
-            format!("alter {} {} owner to {}", kind.to_sql(), name.to_sql(), carried.owner.to_sql())
+            format!("alter {} {} owner to {}", kind.to_sql(), name.to_sql(), owner.to_sql())
         }
     }
 }

@@ -24,12 +24,11 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 pub use build::{NewRelation, Source};
-pub use carry::{Attached, Carried, Column, Constraint, Grant, Index, Kind, Label, Statistics};
-pub use dependents::{Dependent, Other, Use};
 pub use script::Phase;
 
 use self::{
     build::Contents,
+    carry::Column,
     layout::{Found, Layout},
     picture::Picture,
     run::{Home, Runner},
@@ -186,7 +185,9 @@ async fn deployed_query(session: &Session, settings: &Settings, oid: u32) -> Res
     set_path(session, &settings.search_path).await?;
     let row = session.query_one("select pg_catalog.pg_get_viewdef($1)", &[(&oid, Type::OID)]).await?;
     set_path(session, &[]).await?;
-    Ok(row.get::<_, String>(0).trim_end().trim_end_matches(';').to_owned())
+    let query =
+        row.get::<_, Option<String>>(0).ok_or_else(|| picture::vanished("the relation to be replaced"))?;
+    Ok(query.trim_end().trim_end_matches(';').to_owned())
 }
 
 /// The columns that a query gives, from a view that is made and taken back.
@@ -249,8 +250,8 @@ async fn lock_in(
 
 fn report(runner: Runner<'_>, layout: &Layout, new_oids: &[u32], lock_wait: Duration) -> Replaced {
     let rebuilt = layout.dependents.iter().zip(&new_oids[1..]).filter_map(|(built, new_oid)| {
-        let (old_oid, ..) = built.old.as_ref()?;
-        Some(Rebuilt { name: built.name.clone(), old_oid: *old_oid, new_oid: *new_oid })
+        let old_oid = built.old.as_ref()?.oid;
+        Some(Rebuilt { name: built.name.clone(), old_oid, new_oid: *new_oid })
     });
     Replaced {
         oid: new_oids[0],

@@ -32,11 +32,20 @@ impl Picture {
     /// Reads it; empties the search path of the transaction.
     pub(super) async fn take(session: &Session, oid: u32) -> Result<Self, Failure> {
         print_full_names(session).await?;
-        let (_, name, carried) = carry::read(session, &[oid]).await?.pop().ok_or_else(vanished)?;
-        let dependents = dependents::read(session, oid).await?;
-        let oids: Vec<u32> = std::iter::once(oid).chain(dependents.iter().map(|d| d.oid)).collect();
+        let readings = dependents::read(session, oid).await?;
+        let oids: Vec<u32> = std::iter::once(oid).chain(readings.iter().map(|(oid, ..)| *oid)).collect();
+        let mut carried = carry::read(session, &oids).await?;
+        if carried.len() != oids.len() {
+            return Err(vanished("the relation to be replaced or a view over it"));
+        }
+        let (_, name, own) = carried.remove(0);
+        let dependents = readings
+            .into_iter()
+            .zip(carried)
+            .map(|((oid, query, uses), (_, name, carried))| Dependent { oid, name, query, uses, carried });
+        let dependents = dependents.collect();
         let others = dependents::others(session, &oids).await?;
-        Ok(Self { oid, name, carried, dependents, others })
+        Ok(Self { oid, name, carried: own, dependents, others })
     }
 
     /// Fails if the catalog no longer looks like this, apart from the relations `built` meanwhile.
@@ -53,6 +62,7 @@ impl Picture {
     }
 }
 
-fn vanished() -> Failure {
-    Failure::new(FailureKind::Drifted, "the relation to be replaced is gone")
+/// Another transaction dropped it between two looks.
+pub(super) fn vanished(what: &str) -> Failure {
+    Failure::new(FailureKind::Serialization, format!("{what} was dropped meanwhile")).with_hint("Try again.")
 }

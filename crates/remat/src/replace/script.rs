@@ -28,7 +28,7 @@ words! {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Act as this role.
     Become(Identifier),
     /// Act as the session's own role again.
@@ -58,7 +58,7 @@ impl Step {
 
 /// A whole replacement: build beside, lock, swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Script {
+pub(super) struct Script {
     /// Before any lock that a reader would notice.
     pub build: Vec<(Phase, Step)>,
     /// Statements that only take locks: what readers enter first comes first, as they lock in that order.
@@ -74,35 +74,42 @@ impl Script {
 
     /// One statement that takes every lock, or none when nothing stands in the way.
     pub(super) fn lock(&self) -> Option<String> {
-        let body: String = self.locks.iter().map(|lock| format!(" {lock};")).collect();
-        (!body.is_empty()).then(|| format!("do {}", literal(&format!("begin{body} end"))))
+        let body = self.locks.join("; ");
+        (!body.is_empty()).then(|| format!("do {}", literal(&format!("begin {body}; end"))))
     }
 
     /// The statements in order, for `plan --sql`; steps that keep the role are left out.
-    pub fn statements(&self, role: &Identifier) -> Vec<String> {
-        let mut current = role;
-        let steps = self.build.iter().map(|(_, step)| step);
-        let mut shown: Vec<String> = Vec::new();
-        for step in steps.chain(&self.swap) {
-            let acting = acting(step, role, current);
-            let changes_role = matches!(step, Step::Become(_) | Step::Return);
-            if !changes_role || acting != current {
-                shown.push(step.to_sql());
-            }
-            current = acting;
-        }
-        let swap_at = shown.len().saturating_sub(self.swap.len());
-        shown.splice(swap_at..swap_at, self.lock());
+    pub(super) fn statements(&self, role: &Identifier) -> Vec<String> {
+        let mut current = role.clone();
+        let mut shown = listed(self.build.iter().map(|(_, step)| step), role, &mut current);
+        shown.extend(self.lock());
+        shown.extend(listed(&self.swap, role, &mut current));
         shown
     }
 }
 
-/// The role after a step.
-fn acting<'a>(step: &'a Step, home: &'a Identifier, current: &'a Identifier) -> &'a Identifier {
+fn listed<'a>(
+    steps: impl IntoIterator<Item = &'a Step>,
+    home: &Identifier,
+    current: &mut Identifier,
+) -> Vec<String> {
+    let mut shown = Vec::new();
+    for step in steps {
+        let role = acting(step, home);
+        if role != Some(current) {
+            shown.push(step.to_sql());
+        }
+        *current = role.unwrap_or(current).clone();
+    }
+    shown
+}
+
+/// The role that a step changes to.
+fn acting<'a>(step: &'a Step, home: &'a Identifier) -> Option<&'a Identifier> {
     match step {
-        Step::Become(role) => role,
-        Step::Return => home,
-        Step::Sql(_) | Step::Fill(_) | Step::Count(_) => current,
+        Step::Become(role) => Some(role),
+        Step::Return => Some(home),
+        Step::Sql(_) | Step::Fill(_) | Step::Count(_) => None,
     }
 }
 
@@ -115,4 +122,23 @@ pub(super) fn search_path(schemas: &[Identifier]) -> Step {
 /// `alter ... rename to`; the new name stays in the schema.
 pub(super) fn rename(kind: &str, from: &RelationName, to: &Identifier) -> Step {
     Step::Sql(format!("alter {kind} {} rename to {}", from.to_sql(), to.to_sql()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_leaves_out_changes_to_the_role_that_acts_already() {
+        let [home, owner] = ["home", "owner"].map(|role| Identifier::new(role).unwrap());
+        let mut script = Script::default();
+        let steps =
+            [Step::Become(home.clone()), Step::sql("a"), Step::Become(owner), Step::sql("b"), Step::Return];
+        script.add(Phase::Build, steps);
+        script.locks = vec!["lock it's".into()];
+        script.swap = vec![Step::Return, Step::sql("c")];
+        let expected =
+            ["a", "set local role \"owner\"", "b", "set local role none", "do 'begin lock it''s; end'", "c"];
+        assert_eq!(script.statements(&home), expected);
+    }
 }

@@ -1,3 +1,5 @@
+//! When a cron line fires, also on the days when clocks change.
+
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use proptest::prelude::*;
 

@@ -73,8 +73,14 @@ pub async fn all(session: &Session) -> Result<Vec<ScheduledJob>, Error> {
         .collect()
 }
 
+/// The jobs that a project wrote.
+pub async fn of_project(session: &Session, project: &str) -> Result<Vec<String>, Error> {
+    let sql = "select name from remat.scheduled_jobs where project = $1 order by name";
+    Ok(session.query(sql, &[(&project, Type::TEXT)]).await?.iter().map(|row| row.get(0)).collect())
+}
+
 /// Writes a job: inserts it or changes the one of that name.
-pub async fn save(session: &Session, job: &ScheduledJob) -> Result<(), Error> {
+pub async fn save(session: &Session, job: &ScheduledJob, project: Option<&str>) -> Result<(), Error> {
     let (mut schema, mut name, mut tag, mut sql) = (None, None, None, None);
     match &job.work {
         Work::View(view) => (schema, name) = (Some(view.schema.as_str()), Some(view.name.as_str())),
@@ -90,6 +96,7 @@ pub async fn save(session: &Session, job: &ScheduledJob) -> Result<(), Error> {
         (&tag as _, Type::TEXT),
         (&sql as _, Type::TEXT),
         (&job.enabled as _, Type::BOOL),
+        (&project as _, Type::TEXT),
     ];
     session.execute(include_str!("save_job.sql"), &params).await?;
     Ok(())

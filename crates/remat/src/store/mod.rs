@@ -6,4 +6,5 @@
 pub mod events;
 pub mod jobs;
 pub mod runs;
+pub mod stats;
 pub mod views;

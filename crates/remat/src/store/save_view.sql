@@ -1,8 +1,8 @@
 -- One statement: the row and, when something changed, its version.
 with saved as (
   insert into remat.views as v (schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
-                                target_lag_s, row_count, settings, tags, owner_role, description, fingerprint)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                                target_lag_s, row_count, settings, tags, owner_role, description, fingerprint, project)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $17)
   on conflict (schema_name, view_name) do update
   set query         = excluded.query,
       strategy      = excluded.strategy,
@@ -17,10 +17,12 @@ with saved as (
       owner_role    = excluded.owner_role,
       description   = excluded.description,
       fingerprint   = excluded.fingerprint,
+      project       = coalesce(excluded.project, v.project),
       version       = v.version + 1,
       retired_at    = null,
       updated_at    = clock_timestamp()
   where v.fingerprint <> excluded.fingerprint or v.retired_at is not null
+     or v.project is distinct from coalesce(excluded.project, v.project)
   returning v.id, v.version
 )
 insert into remat.view_versions (view_id, version, definition, fingerprint)

@@ -1,5 +1,7 @@
 //! `remat.views` and its versions.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
@@ -23,6 +25,40 @@ pub async fn all(session: &Session) -> Result<Vec<View>, Error> {
     session.query(&sql, &[]).await?.iter().map(from_row).collect()
 }
 
+/// The views of a project, and those of other origin that it names.
+pub async fn of_project(
+    session: &Session,
+    project: &str,
+    named: &[RelationName],
+) -> Result<Vec<View>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from remat.views
+         where  retired_at is null
+         and    (project = $1 or (schema_name, view_name) in (select * from unnest($2::text[], $3::text[])))
+         order  by schema_name, view_name"
+    );
+    let in_schemas: Vec<&str> = named.iter().map(|name| name.schema.as_str()).collect();
+    let with_names: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
+    let params = [
+        (&project as _, Type::TEXT),
+        (&in_schemas as _, Type::TEXT_ARRAY),
+        (&with_names as _, Type::TEXT_ARRAY),
+    ];
+    session.query(&sql, &params).await?.iter().map(from_row).collect()
+}
+
+/// Which views read which others.
+pub async fn reads(session: &Session) -> Result<BTreeMap<RelationName, Vec<RelationName>>, Error> {
+    let sql = "select v.schema_name, v.view_name, u.schema_name, u.view_name
+               from   remat.reads() r join remat.views v on v.id = r.view_id join remat.views u on u.id = r.reads_id";
+    let mut reads: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in session.query(sql, &[]).await? {
+        let name = |at| RelationName::new(row.get::<_, String>(at), row.get::<_, String>(at + 1));
+        reads.entry(name(0)?).or_default().push(name(2)?);
+    }
+    Ok(reads)
+}
+
 /// The view of a name, retired ones left out.
 pub async fn find(session: &Session, name: &RelationName) -> Result<Option<View>, Error> {
     let sql = format!(
@@ -41,9 +77,15 @@ pub async fn get(session: &Session, name: &RelationName) -> Result<View, Error> 
     })
 }
 
+/// The views in an order in which each comes after those that it reads.
+pub async fn refresh_order(session: &Session, view_ids: &[i64]) -> Result<Vec<i64>, Failure> {
+    let sql = "select remat.refresh_order($1)";
+    Ok(session.query_one(sql, &[(&view_ids, Type::INT8_ARRAY)]).await?.get(0))
+}
+
 /// Writes a definition: inserts it, revives a retired one, or makes a new version of the one that is there.
-/// A definition that did not change keeps its version.
-pub async fn save(session: &Session, definition: &Definition) -> Result<View, Error> {
+/// A definition that did not change keeps its version. Without a project, the view stays with the one that it has.
+pub async fn save(session: &Session, definition: &Definition, project: Option<&str>) -> Result<View, Error> {
     let d = definition;
     let keys: Vec<&str> = d.key.iter().map(Identifier::as_str).collect();
     let (indexes, settings) = (to_json(&d.indexes), to_json(&d.settings));
@@ -68,6 +110,7 @@ pub async fn save(session: &Session, definition: &Definition) -> Result<View, Er
         (&d.description as _, Type::TEXT),
         (&fingerprint as _, Type::TEXT),
         (&whole as _, Type::JSONB),
+        (&project as _, Type::TEXT),
     ];
     session.execute(include_str!("save_view.sql"), &params).await?;
     get(session, &d.name).await
@@ -79,12 +122,12 @@ pub async fn set_relation(
     view_id: i64,
     relation: Option<&Relation>,
 ) -> Result<(), Failure> {
-    let sql = "update remat.views set relation_oid = $2, relation_fingerprint = $3,
+    let sql =
+        "update remat.views set relation_oid = $2, relation_fingerprint = remat.relation_fingerprint($2),
                       system_identifier = (select system_identifier from pg_catalog.pg_control_system())
                where id = $1";
-    let (oid, fingerprint) = (relation.map(|r| r.oid), relation.map(|r| r.fingerprint.as_str()));
-    let params = [(&view_id as _, Type::INT8), (&oid as _, Type::OID), (&fingerprint as _, Type::TEXT)];
-    session.execute(sql, &params).await.map(drop)
+    let oid = relation.map(|relation| relation.oid);
+    session.execute(sql, &[(&view_id, Type::INT8), (&oid, Type::OID)]).await.map(drop)
 }
 
 /// Notes the new object ids of views that were rebuilt because what they read was replaced.
@@ -104,8 +147,12 @@ pub async fn set_program(session: &Session, view_id: i64, program: Option<&Value
     session.execute(sql, &[(&view_id, Type::INT8), (&program, Type::JSONB)]).await.map(drop)
 }
 
-/// Gives the view another name; its runs and versions stay with it.
+/// Gives the view another name; its runs and versions stay with it. A retired view that had the name gives it up.
 pub async fn rename(session: &Session, view_id: i64, to: &RelationName) -> Result<(), Failure> {
+    let retired = "update remat.views set view_name = 'retired ' || id
+                   where schema_name = $1 and view_name = $2 and retired_at is not null";
+    let taken = (to.schema.as_str(), to.name.as_str());
+    session.execute(retired, &[(&taken.0, Type::TEXT), (&taken.1, Type::TEXT)]).await?;
     let sql = "update remat.views set schema_name = $2, view_name = $3, updated_at = clock_timestamp() where id = $1";
     let (schema, name) = (to.schema.as_str(), to.name.as_str());
     let params = [(&view_id as _, Type::INT8), (&schema as _, Type::TEXT), (&name as _, Type::TEXT)];

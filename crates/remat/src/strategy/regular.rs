@@ -27,7 +27,7 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     };
     let waited = attempts.end().await?;
     work.phases.push("lock", waited + own_wait);
-    work.phases.push("build", began.elapsed() - waited - own_wait);
+    work.phases.push("build", began.elapsed().saturating_sub(waited + own_wait));
     let after = inserted(work).await?.zip(inserted_before).map(|(now, then)| now - then);
     Ok(Report {
         data_as_of: Some(data_as_of),

@@ -148,6 +148,7 @@ impl Definition {
     }
 
     /// Changes whenever anything that was written changes.
+    #[allow(clippy::missing_panics_doc, reason = "every field serializes")]
     pub fn fingerprint(&self) -> String {
         hash(&serde_json::to_string(self).expect("a definition always serializes"))
     }

@@ -68,7 +68,7 @@ impl Fixture {
         definition.tags = vec!["audience".into()];
         definition.settings.lock_budget_ms = 200;
         edit(&mut definition);
-        let view = views::save(&self.session, &definition).await.unwrap();
+        let view = views::save(&self.session, &definition, None).await.unwrap();
         self.session.batch("begin").await.unwrap();
         catalog::print_full_names(&self.session).await.unwrap();
         let relation = catalog::relation_named(&self.session, &definition.name).await.unwrap();

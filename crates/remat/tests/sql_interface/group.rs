@@ -58,8 +58,10 @@ async fn a_group_commits_each_view_before_it_begins_the_next() {
         assert_eq!(f.db.query_one_i64(held).await, 0);
         wait_until("an attempt gave up and pauses", async || f.db.query_one_i64(PAUSES).await == 1).await;
         let state = "select state || ' ' || last_status from remat.status() where view = 'public.b_waits'";
-        wait_until("the state says that it runs", async || f.db.query_one_text(state).await == "running")
-            .await;
+        wait_until("the state says that it runs", async || {
+            f.db.query_one_text(state).await == "running running"
+        })
+        .await;
         shut.rollback().await.unwrap();
     };
     tokio::join!(group, watch);

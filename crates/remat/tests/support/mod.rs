@@ -1,6 +1,6 @@
 //! A small application with a database of its own, for the tests of the library.
 
-#![allow(dead_code, missing_docs, reason = "each test file uses its own part of this")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part of this")]
 
 use remat::{
     Remat,

@@ -10,7 +10,7 @@ use crate::name::{Identifier, RelationName};
 
 /// One privilege that one role gave to another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// Who gave it.
     pub grantor: Identifier,
     /// Who has it; none is everybody.

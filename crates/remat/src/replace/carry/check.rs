@@ -4,7 +4,7 @@ use super::{Carried, Column, Grant, Index};
 
 impl Carried {
     /// What `self` has and `given`, a relation built to carry it under derived names, has not.
-    pub fn missing_in(&self, given: &Self) -> Vec<String> {
+    pub(crate) fn missing_in(&self, given: &Self) -> Vec<String> {
         let mut missing = Vec::new();
         let mut expect = |what: &str, holds: bool| {
             if !holds {
@@ -15,6 +15,9 @@ impl Carried {
         expect("tablespace", self.tablespace == given.tablespace);
         expect("access method", self.method.is_none() || self.method == given.method);
         expect("storage options", sorted(&self.options) == sorted(&given.options));
+        expect("replica identity", self.replica_identity == given.replica_identity);
+        expect("row security", self.secures_rows_like(given));
+        expect("extensions", self.extensions == given.extensions);
         expect("comment", self.comment == given.comment);
         expect("security labels", self.labels == given.labels);
         expect("privileges", self.grants_equal(given));
@@ -34,6 +37,10 @@ impl Carried {
             expect(&format!("statistics object {}", one.name), same);
         }
         missing
+    }
+
+    fn secures_rows_like(&self, given: &Self) -> bool {
+        (self.row_security, self.force_row_security) == (given.row_security, given.force_row_security)
     }
 
     /// A relation that nobody granted anything on has no list to compare.
@@ -63,6 +70,7 @@ impl Index {
             && given.valid
             && self.tablespace == given.tablespace
             && self.clustered == given.clustered
+            && self.replica_identity == given.replica_identity
             && self.comment == given.comment
             && self.targets == given.targets
             && self.constraint == given.constraint

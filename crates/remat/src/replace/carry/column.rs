@@ -7,7 +7,7 @@ use crate::name::{Identifier, RelationName};
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
     pub name: Identifier,
     /// Its type as the server prints it, with the collation where that is not the type's own.

@@ -5,12 +5,16 @@ use crate::name::Identifier;
 
 impl Carried {
     /// What of it a relation with these columns can carry, and notes about what it cannot.
-    pub fn fit(mut self, columns: &[Column]) -> (Self, Vec<String>) {
-        let exist =
+    pub(crate) fn fit(mut self, columns: &[Column]) -> (Self, Vec<String>) {
+        let lost =
             |uses: &[Identifier]| uses.iter().find(|name| columns.iter().all(|c| c.name != **name)).cloned();
         let mut notes = Vec::new();
-        self.indexes.retain(|index| keeps("index", &index.name, exist(&index.uses), &mut notes));
-        self.statistics.retain(|one| keeps("statistics object", &one.name, exist(&one.uses), &mut notes));
+        self.indexes.retain(|index| keeps("index", &index.name, lost(&index.uses).as_ref(), &mut notes));
+        self.statistics
+            .retain(|one| keeps("statistics object", &one.name, lost(&one.uses).as_ref(), &mut notes));
+        if self.replica_identity == "i" && !self.indexes.iter().any(|index| index.replica_identity) {
+            self.replica_identity = "d".into();
+        }
         let had = self.columns;
         self.columns = columns.iter().map(|column| column.taking_from(&had)).collect();
         (self, notes)
@@ -18,7 +22,7 @@ impl Carried {
 
     /// The same for another owner, who takes the old owner's part in every grant.
     #[must_use]
-    pub fn owned_by(mut self, owner: &Identifier) -> Self {
+    pub(crate) fn owned_by(mut self, owner: &Identifier) -> Self {
         let old = std::mem::replace(&mut self.owner, owner.clone());
         let swap = |grants: &mut Vec<_>| {
             *grants =
@@ -36,7 +40,7 @@ impl Carried {
 
     /// The same for another kind of relation, as far as that kind can have it.
     #[must_use]
-    pub fn of_kind(mut self, kind: Kind) -> Self {
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
         if self.kind == kind {
             return self;
         }
@@ -58,7 +62,7 @@ impl Carried {
     }
 
     /// Adds the indexes that a definition asks for, where none that is carried serves.
-    pub fn add_indexes(&mut self, asked: Vec<Index>) {
+    pub(crate) fn add_indexes(&mut self, asked: Vec<Index>) {
         for index in asked {
             if !self.indexes.iter().any(|carried| carried.serves(&index)) {
                 self.indexes.push(index);
@@ -85,9 +89,9 @@ impl Column {
     }
 }
 
-fn keeps(kind: &str, name: &Identifier, lost: Option<Identifier>, notes: &mut Vec<String>) -> bool {
-    if let Some(column) = &lost {
-        notes.push(format!("{kind} {name} is gone: the query no longer has its column {column}"));
+fn keeps(kind: &str, name: &Identifier, lost: Option<&Identifier>, notes: &mut Vec<String>) -> bool {
+    if let Some(column) = lost {
+        notes.push(format!("{kind} {name} was dropped: the query no longer has its column {column}"));
     }
     lost.is_none()
 }

@@ -10,7 +10,7 @@ use crate::name::{Identifier, RelationName, list_to_sql, literal};
 /// One index.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the catalog has these flags one by one")]
-pub struct Index {
+pub(crate) struct Index {
     /// Its name.
     pub name: Identifier,
     /// Its definition after `using`, as the server prints it.
@@ -41,7 +41,7 @@ pub struct Index {
 
 /// A primary key or unique constraint; it shares the name of its index.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Constraint {
+pub(crate) struct Constraint {
     /// A primary key, or merely unique.
     pub primary: bool,
     /// Whether it can wait for the end of a transaction.
@@ -54,7 +54,12 @@ pub struct Constraint {
 
 impl Index {
     /// An index on plain columns.
-    pub fn on_columns(name: Identifier, unique: bool, method: Identifier, columns: Vec<Identifier>) -> Self {
+    pub(crate) fn on_columns(
+        name: Identifier,
+        unique: bool,
+        method: Identifier,
+        columns: Vec<Identifier>,
+    ) -> Self {
         Self {
             name,
             tail: format!("{} ({})", method.to_sql(), list_to_sql(&columns)),
@@ -73,12 +78,12 @@ impl Index {
     }
 
     /// Its name while the old relation stands.
-    pub fn scratch(&self) -> Identifier {
+    pub(crate) fn scratch(&self) -> Identifier {
         self.name.derived("new")
     }
 
     /// True when it serves whatever the other was asked for.
-    pub fn serves(&self, asked: &Self) -> bool {
+    pub(crate) fn serves(&self, asked: &Self) -> bool {
         self.plain_columns == asked.plain_columns
             && self.plain_columns.is_some()
             && self.method == asked.method
@@ -121,7 +126,7 @@ impl Index {
 
 impl Constraint {
     /// A primary key that is checked at once.
-    pub fn primary_key() -> Self {
+    pub(crate) fn primary_key() -> Self {
         Self { primary: true, deferrable: false, deferred: false, comment: None }
     }
 

@@ -14,11 +14,11 @@ mod statistics;
 
 use serde::Deserialize;
 
-pub use acl::Grant;
-pub use column::Column;
-pub use index::{Constraint, Index};
+pub(super) use acl::Grant;
+pub(super) use column::Column;
+pub(super) use index::{Constraint, Index};
 pub(crate) use read::{default_grantees, read};
-pub use statistics::Statistics;
+pub(super) use statistics::Statistics;
 
 use super::script::Step;
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 
 /// What sort of relation it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A materialized view.
     #[serde(rename = "m")]
     Matview,
@@ -42,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// The words that SQL has for it.
-    pub fn to_sql(self) -> &'static str {
+    pub(super) fn to_sql(self) -> &'static str {
         match self {
             Self::Matview => "materialized view",
             Self::Table => "table",
@@ -62,7 +62,7 @@ impl From<RelationKind> for Kind {
 
 /// A security label.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Label {
+pub(super) struct Label {
     /// Who understands it.
     pub provider: String,
     /// What it says.
@@ -71,7 +71,7 @@ pub struct Label {
 
 /// A trigger or rule of a plain view; its definition names the view by its final name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Attached {
+pub(super) struct Attached {
     /// Its name.
     pub name: Identifier,
     /// The statement that makes it, as the server prints it.
@@ -83,7 +83,7 @@ pub struct Attached {
 /// Everything that a relation carries.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the catalog has these flags one by one")]
-pub struct Carried {
+pub(super) struct Carried {
     /// What sort of relation it is.
     pub kind: Kind,
     /// Who owns it.
@@ -130,7 +130,7 @@ pub struct Carried {
 
 impl Carried {
     /// What a new relation carries that nobody has touched.
-    pub fn nothing(kind: Kind, owner: Identifier) -> Self {
+    pub(super) fn nothing(kind: Kind, owner: Identifier) -> Self {
         Self {
             kind,
             owner,
@@ -157,7 +157,7 @@ impl Carried {
     }
 
     /// The clauses between the name and `as` of the statement that creates the relation.
-    pub fn clauses(&self) -> String {
+    pub(super) fn clauses(&self) -> String {
         let method = self.method.as_ref().map(|method| format!(" using {}", method.to_sql()));
         let toast = self.toast_options.iter().map(|option| option_to_sql("toast.", option));
         let options: Vec<_> =
@@ -168,17 +168,17 @@ impl Carried {
     }
 
     /// True when columns must be changed before rows come, because what is stored depends on it.
-    pub fn shapes_rows(&self) -> bool {
+    pub(super) fn shapes_rows(&self) -> bool {
         self.columns.iter().any(Column::shapes_rows)
     }
 
     /// How columns store values: to be done while the relation is empty.
-    pub fn shape(&self, to: &RelationName) -> Vec<Step> {
+    pub(super) fn shape(&self, to: &RelationName) -> Vec<Step> {
         alter_table(to, self.columns.iter().flat_map(Column::shaping))
     }
 
     /// Indexes, constraints, statistics and what hangs on them: to be done when the rows are there.
-    pub fn furnish(&self, to: &RelationName) -> Vec<Step> {
+    pub(super) fn furnish(&self, to: &RelationName) -> Vec<Step> {
         let mut steps = alter_table(to, self.columns.iter().flat_map(Column::planning));
         steps.extend(self.indexes.iter().flat_map(|index| index.create(to)));
         steps.extend(self.statistics.iter().flat_map(|statistics| statistics.create(to, &self.owner)));
@@ -197,7 +197,7 @@ impl Carried {
     }
 
     /// Comments, labels and privileges. `default_grantees` are those whom the owner's default privileges favour.
-    pub fn dress(&self, to: &RelationName, default_grantees: &[Option<Identifier>]) -> Vec<Step> {
+    pub(super) fn dress(&self, to: &RelationName, default_grantees: &[Option<Identifier>]) -> Vec<Step> {
         let kind = self.kind.to_sql();
         let target = to.to_sql();
         let mut steps: Vec<Step> = comment(kind, &target, self.comment.as_deref()).into_iter().collect();
@@ -211,7 +211,7 @@ impl Carried {
     }
 
     /// What can be done only under the final names, when the old relation has given them up.
-    pub fn settle(&self, name: &RelationName) -> Vec<Step> {
+    pub(super) fn settle(&self, name: &RelationName) -> Vec<Step> {
         let mut steps: Vec<Step> = self.indexes.iter().map(|index| index.rename(name)).collect();
         steps.extend(self.statistics.iter().map(Statistics::rename));
         steps.extend(attach("trigger", &self.triggers, name));

@@ -7,7 +7,7 @@ use crate::name::{Identifier, RelationName};
 
 /// One statistics object.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// Its schema, which need not be the relation's.
     pub schema: Identifier,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Statistics {
 
 impl Statistics {
     /// Its name while the old relation stands.
-    pub fn scratch(&self) -> RelationName {
+    pub(crate) fn scratch(&self) -> RelationName {
         RelationName { schema: self.schema.clone(), name: self.name.derived("new") }
     }
 

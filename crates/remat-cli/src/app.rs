@@ -1,0 +1,95 @@
+//! What every command has at hand: its options, its output, the database.
+
+use std::{io, path::PathBuf};
+
+use remat::{
+    Remat,
+    error::{Error, ErrorKind},
+    pg::Target,
+    run::Run,
+    view::View,
+};
+
+use crate::{
+    args::GlobalOptions,
+    exit::Exit,
+    interrupt::Interrupt,
+    render::{Output, Progress, runs::RunsReport},
+    target,
+};
+
+/// One call of the command.
+pub(crate) struct App {
+    pub(crate) out: Output,
+    pub(crate) interrupt: Interrupt,
+    options: GlobalOptions,
+}
+
+impl App {
+    pub(crate) fn new(options: GlobalOptions, out: Output, interrupt: Interrupt) -> Self {
+        Self { out, interrupt, options }
+    }
+
+    /// Connects, whatever state remat's tables are in.
+    pub(crate) async fn connect(&self) -> Result<Remat, Error> {
+        let target = target::resolve(&self.options, &|name| std::env::var(name).ok())?;
+        let remat = Remat::connect_as(target, "cli").await?;
+        self.interrupt.covers(&remat);
+        Ok(remat)
+    }
+
+    /// Connects, makes sure that remat's tables are this program's, and ends runs that were lost.
+    pub(crate) async fn open(&self) -> Result<Remat, Error> {
+        let remat = self.connect().await?;
+        remat.check_schema().await?;
+        Ok(remat)
+    }
+
+    /// The server that was named by `--database-url` or `DATABASE_URL`, if one was.
+    pub(crate) fn named_target(&self) -> Result<Option<Target>, Error> {
+        target::named(&self.options, &|name| std::env::var(name).ok())
+    }
+
+    /// The project's folder, or an error that says how to make one.
+    pub(crate) fn project_dir(&self) -> Result<PathBuf, Error> {
+        target::project_dir(&self.options)?.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidSettings, "there is no remat.toml in the current directory")
+                .with_hint("Name a project folder with --project DIR, or make one with `remat init`.")
+        })
+    }
+
+    /// Does the same to one view after another. A run that failed does not stop the rest; an interrupt does.
+    pub(crate) async fn each_run<A>(
+        &self,
+        views: &[View],
+        label: impl Fn(&View) -> String,
+        act: A,
+    ) -> Result<Exit, Error>
+    where
+        A: AsyncFn(&View) -> Result<Run, Error>,
+    {
+        let progress = Progress::start(&self.out, views.len());
+        let mut report = RunsReport::default();
+        for view in views {
+            if self.interrupt.is_asked() {
+                break;
+            }
+            progress.step(&label(view));
+            match self.interrupt.attend(act(view)).await {
+                Ok(run) => report.runs.push(run),
+                // Not the view's failure: the run could not even be recorded.
+                Err(error) => {
+                    report.error = Some(error);
+                    break;
+                }
+            }
+        }
+        progress.finish();
+        Ok(report.show(&self.out))
+    }
+}
+
+/// An error of a file or the system.
+pub(crate) fn io_error(what: &str, error: &io::Error) -> Error {
+    Error::new(ErrorKind::InvalidSettings, what).with_detail(format!("{error}."))
+}

@@ -1,0 +1,104 @@
+//! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
+
+mod apply;
+mod bench;
+mod check;
+mod completions;
+mod create;
+mod delete;
+mod demo;
+mod init;
+mod man;
+mod migrate;
+mod pause;
+mod plan;
+mod prune;
+mod refresh;
+mod resume;
+mod run;
+mod runs;
+mod schedule;
+mod stats;
+mod status;
+mod verify;
+
+use clap::Subcommand;
+use remat::error::Error;
+
+use crate::{app::App, exit::Exit};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the main job on a server of its own, with an example of real size.
+    Demo(demo::Args),
+    /// Write a project folder to begin with.
+    Init(init::Args),
+    /// Make or update remat's own tables.
+    Migrate(migrate::Args),
+    /// Show what would make the database match the project folder.
+    Plan(plan::Args),
+    /// Make the database match the project folder.
+    Apply(apply::Args),
+    /// Make the relations of defined views.
+    Create(create::Args),
+    /// Bring views up to date.
+    Refresh(refresh::Args),
+    /// Drop the relations of views; definitions and runs stay.
+    Delete(delete::Args),
+    /// Show how fresh the views are.
+    Status(status::Args),
+    /// Fail when a view is past its target, failed, absent or empty.
+    Check(check::Args),
+    /// List runs, the newest first.
+    Runs(runs::Args),
+    /// Show one run.
+    Run(run::Args),
+    /// Show what refreshes cost and how often they fail.
+    Stats(stats::Args),
+    /// Compare views with their queries, row by row.
+    Verify(verify::Args),
+    /// Time the query against reading the view.
+    Bench(bench::Args),
+    /// Show what fires next.
+    Schedule(schedule::Args),
+    /// Stop refreshing views for a while.
+    Pause(pause::Args),
+    /// End a pause.
+    Resume(resume::Args),
+    /// Delete old runs.
+    Prune(prune::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Print or write manual pages.
+    Man(man::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) async fn run(self, app: &App) -> Result<Exit, Error> {
+        match self {
+            Self::Demo(args) => demo::run(app, &args).await,
+            Self::Init(args) => init::run(app, &args),
+            Self::Migrate(args) => migrate::run(app, &args).await,
+            Self::Plan(args) => plan::run(app, &args).await,
+            Self::Apply(args) => apply::run(app, &args).await,
+            Self::Create(args) => create::run(app, &args).await,
+            Self::Refresh(args) => refresh::run(app, &args).await,
+            Self::Delete(args) => delete::run(app, &args).await,
+            Self::Status(args) => status::run(app, &args).await,
+            Self::Check(args) => check::run(app, &args).await,
+            Self::Runs(args) => runs::run(app, &args).await,
+            Self::Run(args) => run::run(app, &args).await,
+            Self::Stats(args) => stats::run(app, &args).await,
+            Self::Verify(args) => verify::run(app, &args).await,
+            Self::Bench(args) => bench::run(app, &args).await,
+            Self::Schedule(args) => schedule::run(app, &args).await,
+            Self::Pause(args) => pause::run(app, &args).await,
+            Self::Resume(args) => resume::run(app, &args).await,
+            Self::Prune(args) => prune::run(app, &args).await,
+            Self::Completions(args) => Ok(completions::run(app, &args)),
+            Self::Man(args) => man::run(app, &args),
+        }
+    }
+}
