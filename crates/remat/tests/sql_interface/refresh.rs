@@ -226,7 +226,10 @@ async fn a_stored_merge_runs_as_the_owner_of_its_table() {
     f.run("begin").await;
     assert_eq!(f.refresh("'t'", columns).await, "success|merge|100|98|1|1|3");
     assert_eq!(f.refresh("'t'", columns).await, "success|merge|98|98|0|0|0");
-    assert_eq!(f.ask("concat(current_setting('role'), current_setting('remat.writing', true))").await, "none");
+    assert_eq!(
+        f.ask("concat(current_setting('role'), current_setting('remat.writing', true))").await,
+        "none"
+    );
     f.run("commit").await;
     let phases = "(select string_agg(k, ',' order by k) from jsonb_object_keys(meta->'phases_ms') k)";
     assert_eq!(f.refresh("'t'", phases).await, "compare,stage,write");
