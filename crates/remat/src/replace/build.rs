@@ -210,7 +210,7 @@ impl Built {
     }
 }
 
-/// A role that owns managed tables also owns the views that define them, in remat's schema.
+/// A role that owns managed tables also owns the views that define them, in remat's schema, and what a merge makes.
 fn grant_room(owner: &Identifier) -> Step {
     Step::sql(format!("grant usage, create on schema remat_query to {}", owner.to_sql()))
 }

@@ -62,16 +62,22 @@ async fn run(work: &mut Work<'_>, program: &Program, began: Timestamp) -> Result
     for (statement, ran) in program.0.iter().zip(ran) {
         work.phases.push(statement.phase, between(since, ran.ended));
         since = ran.ended;
-        match statement.counts {
-            Some(Counts::Before) => counted.before = ran.number,
-            Some(Counts::Staged) => counted.staged = ran.number,
-            Some(Counts::Deleted) => counted.deleted = ran.number,
-            Some(Counts::Updated) => counted.updated = ran.number,
-            Some(Counts::Inserted) => counted.inserted = ran.number,
+        counted.note(statement.counts, ran.number);
+    }
+    Ok(counted)
+}
+
+impl Counted {
+    fn note(&mut self, what: Option<Counts>, number: i64) {
+        match what {
+            Some(Counts::Before) => self.before = number,
+            Some(Counts::Staged) => self.staged = number,
+            Some(Counts::Deleted) => self.deleted = number,
+            Some(Counts::Updated) => self.updated = number,
+            Some(Counts::Inserted) => self.inserted = number,
             None => {}
         }
     }
-    Ok(counted)
 }
 
 /// By the server's clock, which may be set back.
