@@ -44,6 +44,8 @@ pub enum FailureKind {
     Dependents,
     /// A privilege is missing.
     PermissionDenied,
+    /// Something in the refresh reached for rights that the view's owner does not have.
+    Restricted,
     /// The server is a standby, or the role may only read.
     ReadOnly,
     /// The view in the database is not what remat made.
@@ -70,7 +72,7 @@ pub enum Remedy {
 }
 
 impl FailureKind {
-    /// Reads a SQLSTATE; `message` only tells a timeout from a cancel, which share 57014.
+    /// Reads a SQLSTATE; `message` only tells apart what shares one: a timeout and a cancel, and two lacks of rights.
     ///
     /// ```
     /// use remat::failure::FailureKind;
@@ -92,6 +94,7 @@ impl FailureKind {
             "23502" => Self::NullKey,
             "42P01" | "42703" | "42883" | "42704" | "3F000" => Self::UndefinedObject,
             "2BP01" => Self::Dependents,
+            "42501" if message.contains("security-restricted operation") => Self::Restricted,
             "42501" => Self::PermissionDenied,
             "25006" => Self::ReadOnly,
             _ => Self::from_class(code),
@@ -125,6 +128,10 @@ impl FailureKind {
             }
             Self::PermissionDenied => Remedy::Operator(
                 "Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.",
+            ),
+            Self::Restricted => Remedy::Definition(
+                "Remove this from the functions, triggers and constraints that the refresh runs: it would give \
+                 the role that owns the view the rights of the role that refreshes it.",
             ),
             Self::ReadOnly => Remedy::Operator(
                 "Connect to the primary, as a role that may write: a standby cannot refresh.",

@@ -18,7 +18,7 @@ fn complaint(run: &Run) -> String {
 
 /// The schemas hold what they held: no temporary or half-made relation.
 async fn leftovers(app: &App) -> i64 {
-    app.count("select count(*) from pg_class where relname like '%remat_new%' or relname like '%remat_old%' or relname like 'remat_stage%' or relname like 'remat_diff%'").await
+    app.count("select count(*) from pg_class where relname like '%remat_new%' or relname like '%remat_old%' or relname like '%remat_run%' or relname like '%remat_diff%'").await
 }
 
 fn spawn_refresh(app: &App, view: &View) -> tokio::task::JoinHandle<Run> {

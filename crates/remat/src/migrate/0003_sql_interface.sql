@@ -58,6 +58,14 @@ begin
 end
 $$;
 
+-- The search path that a view's definition pins, as SQL text.
+create function remat.pinned_path(settings jsonb) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(remat.name_list(array(
+           select jsonb_array_elements_text(coalesce(settings->'search_path', '["public"]')))), '')
+$$;
+
 create function remat.is_paused(pause jsonb) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$ select pause is not null and coalesce((pause->>'until')::timestamptz > clock_timestamp(), true) $$;
@@ -96,6 +104,7 @@ as $$
     when code = '23502' then 'null_key'
     when code in ('42P01', '42703', '42883', '42704', '3F000') then 'undefined_object'
     when code = '2BP01' then 'dependents'
+    when code = '42501' and message like '%security-restricted operation%' then 'restricted'
     when code = '42501' then 'permission_denied'
     when code = '25006' then 'read_only'
     when left(code, 2) = '08' then 'connection_lost'
@@ -114,6 +123,8 @@ as $$
     when 'out_of_resources' then 'Raise the limit that the message names, or refresh fewer views at once.'
     when 'statement_timeout' then 'Raise statement_timeout of the view, or make its query cheaper.'
     when 'permission_denied' then 'Grant what the message names: on the sources to the role that owns the view, all else to the role of remat.'
+    when 'restricted' then 'Remove this from the functions, triggers and constraints that the refresh runs: it would give '
+                           'the role that owns the view the rights of the role that refreshes it.'
     when 'read_only' then 'Connect to the primary, as a role that may write: a standby cannot refresh.'
     when 'prerequisite' then 'Run `remat check` or choose another strategy for the view.'
     when 'not_unique' then 'The key must be unique in the query''s result.'

@@ -20,15 +20,14 @@ declare
   names     text[] := array(select jsonb_object_keys(further));
   before    text[] := array(select current_setting(name, true) from unnest(names) with ordinality n(name, i) order by i);
   role_then text := current_setting('role');
-  path      text := remat.name_list(array(select jsonb_array_elements_text(coalesce(settings->'search_path', '["public"]'))));
+  path      text := remat.pinned_path(settings);
   last      integer := cardinality(statements);
   number    bigint;
 begin
   perform set_config('lock_timeout', greatest(coalesce((settings->>'lock_timeout_ms')::integer, 50), 1)::text, true),
           set_config('TimeZone', coalesce(settings->>'time_zone', 'UTC'), true);
   perform set_config(key, value, true) from jsonb_each_text(further);
-  perform set_config('remat.writing', 'on', true), set_config('role', coalesce(as_role, role_then), true),
-          set_config('search_path', coalesce(path, ''), true);
+  perform set_config('role', coalesce(as_role, role_then), true), set_config('search_path', path, true);
   for i in 1..last loop
     if reads[i] then
       execute statements[i] into number;
@@ -40,7 +39,7 @@ begin
     ended[i] := pg_catalog.clock_timestamp();
   end loop;
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-  perform set_config('role', role_then, true), set_config('remat.writing', 'off', true);
+  perform set_config('role', role_then, true);
   perform set_config(name, coalesce(value, ''), true) from unnest(names, before) as saved(name, value);
 end
 $$;
@@ -128,26 +127,49 @@ begin
 end
 $$;
 
--- Runs the stored statements of a merge with the rights of the table's owner. That is less than REFRESH does for a
--- materialized view: nothing keeps a function of that owner from taking the caller's rights back. A superuser therefore
--- merges only where the owner is trusted; a worker role that is a member of the owners risks no more than their rights.
+-- Runs a program as the owner of the table and in a security-restricted operation: it is the query of a materialized
+-- view, which is made, refreshed, read and dropped; see remat_query.perform. Outside of the refresh no statement of the
+-- owner runs, and none that looks anything up by the view's search path. The owner's functions could rename the
+-- materialized view in the refresh and put something else under its name: the object id tells.
+create function remat.run_restricted(v remat.views, relation oid, out numbers bigint[], out ended timestamptz[])
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role_then text := current_setting('role');
+  owner     text := (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = relation);
+  run       text := format('remat_query.v%s_remat_run', v.id);
+  which     text := format('select %L::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8', run);
+  done      record := remat.run_pinned(
+                        array[format('create materialized view %s as select * from remat_query.perform('
+                                     '%L::pg_catalog.jsonb, %L::pg_catalog.text, %s::pg_catalog.oid) with no data',
+                                     run, v.program, remat.pinned_path(v.settings), relation),
+                              which, 'refresh materialized view ' || run, which],
+                        array[false, true, false, true], v.settings, owner);
+begin
+  if done.numbers[2] <> done.numbers[4] then
+    raise exception 'the result of the merge was replaced while it ran' using errcode = 'insufficient_privilege';
+  end if;
+  perform set_config('role', owner, true);
+  execute format('select array_agg(number order by step), array_agg(ended order by step) from %s', run)
+  into    numbers, ended;
+  execute format('drop materialized view %s', run);
+  perform set_config('role', role_then, true);
+end
+$$;
+
+-- A merge: the stored statements, and what their numbers mean.
 create function remat.run_program(v remat.views, relation oid) returns jsonb
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   steps record;
-  done  record;
   count jsonb;
   as_of timestamptz := clock_timestamp();
+  done  record := remat.run_restricted(v, relation);
 begin
-  select array_agg(s.value->>'sql' order by i) as statements,
-         array_agg(coalesce((s.value->>'reads')::boolean, s.value->>'counts' = 'before', false) order by i) as reads,
-         array_agg(s.value->>'phase' order by i) as phases,
-         array_agg(s.value->>'counts' order by i) as counts
+  select array_agg(s.value->>'phase' order by i) as phases, array_agg(s.value->>'counts' order by i) as counts
   into   steps
   from   jsonb_array_elements(v.program) with ordinality as s(value, i);
-  done := remat.run_pinned(steps.statements, steps.reads, v.settings,
-                           (select pg_get_userbyid(c.relowner)::text from pg_class c where c.oid = relation));
   count := (select jsonb_object_agg(c.name, c.number)
             from unnest(steps.counts, done.numbers) as c(name, number) where c.name is not null);
   if (count->>'staged')::bigint

@@ -9,8 +9,10 @@ pub mod catalog;
 mod connect;
 pub(crate) mod lock;
 mod passfile;
+mod restricted;
 mod session;
 mod tls;
 
 pub use connect::{Environment, Target};
+pub(crate) use restricted::Restricted;
 pub use session::{Canceller, Param, Session};

@@ -5,7 +5,10 @@ use std::slice::from_ref;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{name::Identifier, view};
+use crate::{
+    name::Identifier,
+    view::{self, MadeRelation},
+};
 
 fn name(name: &str) -> RelationName {
     RelationName::parse(name, "public").unwrap()
@@ -25,7 +28,8 @@ fn changed(of: &str, change: impl FnOnce(&mut Definition)) -> Definition {
 fn applied(definition: &Definition) -> ActualView {
     let kind = definition.relation_kind();
     let definition = Definition { renamed_from: None, ..definition.clone() };
-    let view = View { id: 1, definition, version: 1, relation: None, pause: None };
+    let relation = Some(MadeRelation { oid: 1, fingerprint: String::new() });
+    let view = View { id: 1, definition, version: 1, relation, pause: None };
     ActualView { view, existence: Existence::Present { kind } }
 }
 

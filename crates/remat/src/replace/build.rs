@@ -3,12 +3,15 @@
 //! Law: it is made by the role that will own it, so that its query runs with that role's rights. The query is parsed
 //! and run under the definition's search path; everything else names its objects in full, under an empty one.
 
+use serde_json::json;
+
 use super::{
     carry::{Carried, Constraint, Index, Kind},
     script::{Phase, Script, Step, search_path},
 };
 use crate::{
     name::{Identifier, RelationName, hash},
+    pg::Restricted,
     view::{IndexSpec, RelationKind},
 };
 
@@ -178,14 +181,17 @@ impl Built {
         let kind = if self.carried.unlogged { "unlogged table" } else { "table" };
         let query = format!("select * from {}", view.to_sql());
         let mut steps = vec![search_path(path)];
-        if !self.carried.shapes_rows() {
-            steps.push(filling(data, self.create(kind, &query, with_data(data))));
+        let run = |sql: String| {
+            Step::FillTable(Restricted::new(view.derived("run"), &json!([{ "sql": sql }]), path, 0))
+        };
+        if data && !self.carried.shapes_rows() {
+            steps.push(run(self.create(kind, &query, "")));
             return steps;
         }
         steps.push(Step::sql(self.create(kind, &query, with_data(false))));
         steps.extend(self.carried.shape(&self.scratch));
         let insert = format!("insert into {} {query}", self.scratch.to_sql());
-        steps.extend(data.then_some(Step::Fill(insert)));
+        steps.extend(data.then(|| run(insert)));
         steps
     }
 
@@ -204,7 +210,7 @@ impl Built {
     }
 }
 
-/// A role that owns managed tables also owns the views that define them, in remat's schema.
+/// A role that owns managed tables also owns the views that define them, in remat's schema, and what a merge makes.
 fn grant_room(owner: &Identifier) -> Step {
     Step::sql(format!("grant usage, create on schema remat_query to {}", owner.to_sql()))
 }

@@ -1,7 +1,8 @@
 //! Runs the steps of a script and measures them.
 //!
 //! Law: after every change of role the server is asked who it takes us for; a reset that went elsewhere must not let
-//! a query run with more rights than its owner has.
+//! a query run with more rights than its owner has. A query runs only where the server restricts it: in the making or
+//! refresh of a materialized view, or in a [`Restricted`](crate::pg::Restricted).
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,15 @@ impl<'a> Runner<'a> {
             Step::Become(role) => self.act_as(role.clone(), &role.to_sql()).await?,
             Step::Return => self.act_as(self.home.user.clone(), &self.home.role.clone()).await?,
             Step::Sql(sql) => drop(self.session.execute(sql, &[]).await?),
-            Step::Fill(sql) => self.fill(sql).await?,
+            Step::Fill(sql) => {
+                self.read_clock().await?;
+                self.rows = Some(self.session.execute(sql, &[]).await?);
+            }
+            Step::FillTable(restricted) => {
+                self.read_clock().await?;
+                let ran = restricted.run(self.session).await?;
+                self.rows = ran.last().and_then(|ran| ran.number.try_into().ok());
+            }
             Step::Count(sql) => {
                 let rows: i64 = self.session.query_one(sql, &[]).await?.get(0);
                 self.rows = rows.try_into().ok();
@@ -71,11 +80,10 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The clock is read before the statement is sent: rows that are committed later may be missing.
-    async fn fill(&mut self, sql: &str) -> Result<(), Failure> {
+    /// Before the statement is sent that fills the relation: rows that are committed later may be missing.
+    async fn read_clock(&mut self) -> Result<(), Failure> {
         let now = self.session.query_one("select pg_catalog.clock_timestamp()", &[]).await?;
         self.data_as_of = Some(now.get(0));
-        self.rows = Some(self.session.execute(sql, &[]).await?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 use crate::{
     name::{Identifier, RelationName, list_to_sql, literal},
+    pg::Restricted,
     run::words,
 };
 
@@ -37,6 +38,8 @@ pub(super) enum Step {
     Sql(String),
     /// The statement whose count is the number of rows of the new relation.
     Fill(String),
+    /// The same for a managed table, whose query would otherwise run with more than its owner's rights.
+    FillTable(Restricted),
     /// A query that gives that number, where the statement that fills the relation does not.
     Count(String),
 }
@@ -52,6 +55,7 @@ impl Step {
             Self::Become(role) => format!("set local role {}", role.to_sql()),
             Self::Return => "set local role none".into(),
             Self::Sql(text) | Self::Fill(text) | Self::Count(text) => text.clone(),
+            Self::FillTable(restricted) => restricted.to_sql(),
         }
     }
 }
@@ -109,7 +113,7 @@ fn acting<'a>(step: &'a Step, home: &'a Identifier) -> Option<&'a Identifier> {
     match step {
         Step::Become(role) => Some(role),
         Step::Return => Some(home),
-        Step::Sql(_) | Step::Fill(_) | Step::Count(_) => None,
+        Step::Sql(_) | Step::Fill(_) | Step::FillTable(_) | Step::Count(_) => None,
     }
 }
 

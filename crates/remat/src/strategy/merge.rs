@@ -1,9 +1,11 @@
 //! Compares the query with a managed table and writes only the difference.
 //!
-//! The statements are a [`Program`], which the SQL interface can run too; here it is run and its counts are judged. The
-//! query runs with the rights of the table's owner.
+//! The statements are a [`Program`], which the SQL interface can run too; here it is run and its counts are judged. As
+//! REFRESH does, all of it runs with the rights of the table's owner and never with those of remat; see [`Restricted`].
 
-use std::time::Instant;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 pub(crate) use super::program::{defining_view, program};
 use super::{
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, FailureKind},
+    pg::Restricted,
     store::runs::Rows,
 };
 
@@ -19,12 +22,10 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     let definition = &work.view.definition;
     let program = program(work.view.id, &work.relation.name, &work.relation.columns, &definition.key);
     let data_as_of = work.as_of().await?;
-    // As REFRESH does, the query runs with the rights of the relation's owner and not with those of remat.
-    let owner = work.relation.owner.to_sql();
-    work.session.batch(&format!("set local remat.writing = 'on'; set local role {owner}")).await?;
     let source = defining_view(work.view.id).to_sql();
-    let counted = run(work, &program).await.map_err(|failure| key::explain(failure, definition, &source))?;
-    work.session.batch("reset role; set local remat.writing = 'off'").await?;
+    let counted = run(work, &program, data_as_of)
+        .await
+        .map_err(|failure| key::explain(failure, definition, &source))?;
     if counted.staged != counted.before + counted.inserted - counted.deleted {
         return Err(key::explain(Failure::new(FailureKind::NotUnique, ""), definition, &source));
     }
@@ -50,24 +51,36 @@ struct Counted {
     inserted: i64,
 }
 
-async fn run(work: &mut Work<'_>, program: &Program) -> Result<Counted, Failure> {
-    let mut counted = Counted::default();
-    for statement in &program.0 {
-        let began = Instant::now();
-        let number = if statement.reads {
-            work.session.query_one(&statement.sql, &[]).await?.get(0)
-        } else {
-            i64::try_from(work.session.execute(&statement.sql, &[]).await?).unwrap_or(i64::MAX)
-        };
-        match statement.counts {
-            Some(Counts::Before) => counted.before = number,
-            Some(Counts::Staged) => counted.staged = number,
-            Some(Counts::Deleted) => counted.deleted = number,
-            Some(Counts::Updated) => counted.updated = number,
-            Some(Counts::Inserted) => counted.inserted = number,
-            None => {}
-        }
-        work.phases.add(statement.phase, began);
+async fn run(work: &mut Work<'_>, program: &Program, began: Timestamp) -> Result<Counted, Failure> {
+    let path = &work.view.definition.settings.search_path;
+    let scratch = defining_view(work.view.id).derived("run");
+    let restricted = Restricted::new(scratch, program, path, work.relation.oid);
+    work.session.batch(&format!("set local role {}", work.relation.owner.to_sql())).await?;
+    let ran = restricted.run(work.session).await?;
+    work.session.batch("reset role").await?;
+    let (mut counted, mut since) = (Counted::default(), began);
+    for (statement, ran) in program.0.iter().zip(ran) {
+        work.phases.push(statement.phase, between(since, ran.ended));
+        since = ran.ended;
+        counted.note(statement.counts, ran.number);
     }
     Ok(counted)
+}
+
+impl Counted {
+    fn note(&mut self, what: Option<Counts>, number: i64) {
+        match what {
+            Some(Counts::Before) => self.before = number,
+            Some(Counts::Staged) => self.staged = number,
+            Some(Counts::Deleted) => self.deleted = number,
+            Some(Counts::Updated) => self.updated = number,
+            Some(Counts::Inserted) => self.inserted = number,
+            None => {}
+        }
+    }
+}
+
+/// By the server's clock, which may be set back.
+fn between(since: Timestamp, until: Timestamp) -> Duration {
+    Duration::try_from(until.duration_since(since)).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ mod program;
 mod regular;
 mod swap;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -84,10 +84,6 @@ impl Work<'_> {
 pub(crate) struct Phases(Vec<(&'static str, Duration)>);
 
 impl Phases {
-    pub(crate) fn add(&mut self, name: &'static str, since: Instant) {
-        self.0.push((name, since.elapsed()));
-    }
-
     pub(crate) fn push(&mut self, name: &'static str, took: Duration) {
         self.0.push((name, took));
     }

@@ -1,10 +1,13 @@
 //! The statements of a merge.
 //!
 //! The query runs once, into a tuple store of the statement that also joins it with the table on the key and keeps only
-//! what differs, in a temporary table: whole new rows, so nothing is read twice. Then rows are deleted, updated and
+//! what differs, in a table that lives as long as the merge: whole new rows, so nothing is read twice. Then rows are deleted, updated and
 //! inserted by their place. A key that is not unique shows as counts that do not add up, or as a duplicate in the
-//! table's own key; a NULL in it as a NOT NULL violation. The columns of the temporary table are numbered, so that no
+//! table's own key; a NULL in it as a NOT NULL violation. The columns of that table are numbered, so that no
 //! name of the view meets one of ours.
+//!
+//! That table is not a temporary one, which the server refuses to make where a merge runs; see
+//! [`Restricted`](crate::pg::Restricted). Settings that a statement changes end with the merge.
 //!
 //! Law: pure. Every name that it is given is quoted here.
 
@@ -51,11 +54,11 @@ pub(crate) enum Counts {
 
 /// Writes the program of a view.
 pub(crate) fn program(view_id: i64, table: &RelationName, columns: &[Column], key: &[Identifier]) -> Program {
-    let (target, diff) = (table.to_sql(), format!("remat_diff_{view_id}"));
+    let (target, diff) = (table.to_sql(), defining_view(view_id).derived("diff").to_sql());
     let names = each(columns, ", ", |_, name| name.to_owned());
     let values = each(columns, ", ", |n, _| format!("d.c{n}"));
     let set = each(columns, ", ", |n, name| format!("{name} = d.c{n}"));
-    let diff_of = |rows: &str| format!("pg_temp.{diff} d where {rows}");
+    let diff_of = |rows: &str| format!("{diff} d where {rows}");
     let mut statements = vec![
         reading("compare", Counts::Before, format!("select count(*) from {target}")),
         plain("compare", None, compare(view_id, &diff, &target, columns, key)),
@@ -77,8 +80,7 @@ pub(crate) fn program(view_id: i64, table: &RelationName, columns: &[Column], ke
             Some(Counts::Inserted),
             format!("insert into {target} ({names}) select {values} from {new}"),
         ),
-        plain("write", None, AS_BEFORE.into()),
-        plain("write", None, format!("drop table pg_temp.{diff}")),
+        plain("write", None, format!("drop table {diff}")),
     ]);
     Program(statements)
 }
@@ -90,11 +92,8 @@ pub(crate) fn defining_view(view_id: i64) -> RelationName {
 
 /// The place of a row is known, so it is fetched, whatever the planner thinks of many fetches: a hash join would read
 /// the whole table once more.
-const BY_PLACE: &str = "select pg_catalog.set_config('remat.' || name, pg_catalog.current_setting(name), true), \
-     pg_catalog.set_config(name, 'off', true) from (values ('enable_hashjoin'), ('enable_mergejoin')) as planner(name)";
-
-const AS_BEFORE: &str = "select pg_catalog.set_config(name, pg_catalog.current_setting('remat.' || name), true) \
-     from (values ('enable_hashjoin'), ('enable_mergejoin')) as planner(name)";
+const BY_PLACE: &str = "select pg_catalog.set_config('enable_hashjoin', 'off', true), \
+     pg_catalog.set_config('enable_mergejoin', 'off', true)";
 
 /// Keeps what differs, and one row with the number of rows of the query.
 fn compare(view_id: i64, diff: &str, target: &str, columns: &[Column], key: &[Identifier]) -> String {
@@ -106,7 +105,7 @@ fn compare(view_id: i64, diff: &str, target: &str, columns: &[Column], key: &[Id
     let on = on.join(" and ");
     let differs = image::differs(columns);
     format!(
-        "create temp table {diff} (target, staged, present, {numbered}) on commit drop as
+        "create unlogged table {diff} (target, staged, present, {numbered}) as
          with s (present, {numbered}) as materialized (select true, {names} from {source})
          select t.ctid, null::pg_catalog.int8, s.present, {values}
          from   s full join {target} t on {on}

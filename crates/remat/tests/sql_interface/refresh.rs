@@ -200,16 +200,16 @@ async fn managed(f: &Fixture) -> i64 {
     let id = f.adopt(RelationName::new("public", "t").unwrap(), query, key).await;
     f.run(&format!(
         "create view remat_query.v{id} as {query};
-         grant usage on schema remat_query to {owner}; grant select on remat_query.v{id} to {owner}"
+         grant usage, create on schema remat_query to {owner}; grant select on remat_query.v{id} to {owner}"
     ))
     .await;
     let program = json!([
-        {"phase": "stage", "counts": "staged", "sql": format!("create temp table s on commit drop as select * from remat_query.v{id}")},
-        {"phase": "compare", "counts": "before", "sql": "select count(*) from public.t"},
-        {"phase": "write", "counts": "deleted", "sql": "delete from public.t t where not exists (select from pg_temp.s s where s.k = t.k)"},
-        {"phase": "write", "counts": "updated", "sql": "update public.t t set v = s.v from pg_temp.s s where s.k = t.k and s.v is distinct from t.v"},
-        {"phase": "write", "counts": "inserted", "sql": "insert into public.t select s.* from pg_temp.s s where not exists (select from public.t t where s.k = t.k)"},
-        {"phase": "write", "counts": null, "sql": "drop table pg_temp.s"},
+        {"phase": "stage", "counts": "staged", "sql": format!("create unlogged table remat_query.s as select * from remat_query.v{id}")},
+        {"phase": "compare", "counts": "before", "reads": true, "sql": "select count(*) from public.t"},
+        {"phase": "write", "counts": "deleted", "sql": "delete from public.t t where not exists (select from remat_query.s s where s.k = t.k)"},
+        {"phase": "write", "counts": "updated", "sql": "update public.t t set v = s.v from remat_query.s s where s.k = t.k and s.v is distinct from t.v"},
+        {"phase": "write", "counts": "inserted", "sql": "insert into public.t select s.* from remat_query.s s where not exists (select from public.t t where s.k = t.k)"},
+        {"phase": "write", "counts": null, "sql": "drop table remat_query.s"},
     ]);
     views::set_program(&f.session, id, Some(&program)).await.unwrap();
     id
@@ -226,7 +226,10 @@ async fn a_stored_merge_runs_as_the_owner_of_its_table() {
     f.run("begin").await;
     assert_eq!(f.refresh("'t'", columns).await, "success|merge|100|98|1|1|3");
     assert_eq!(f.refresh("'t'", columns).await, "success|merge|98|98|0|0|0");
-    assert_eq!(f.ask("concat(current_setting('role'), current_setting('remat.writing'))").await, "noneoff");
+    assert_eq!(
+        f.ask("concat(current_setting('role'), current_setting('remat.writing', true))").await,
+        "none"
+    );
     f.run("commit").await;
     let phases = "(select string_agg(k, ',' order by k) from jsonb_object_keys(meta->'phases_ms') k)";
     assert_eq!(f.refresh("'t'", phases).await, "compare,stage,write");
