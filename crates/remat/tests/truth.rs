@@ -230,3 +230,20 @@ async fn what_a_cascade_takes_along_is_in_the_run_by_name() {
     assert_eq!(run.status, Status::Success, "{run:#?}");
     assert_eq!(run.meta["dropped"], serde_json::json!(["view public.one", "view public.two"]));
 }
+
+#[tokio::test]
+async fn a_swap_of_a_view_whose_columns_were_altered_knows_how_fresh_it_is() {
+    let app = App::start().await;
+    let view =
+        app.view(Strategy::Swap, "select user_id, repeat('x', 10) as pad from sales group by user_id").await;
+    app.db.execute("alter materialized view per_user alter column pad set storage external").await;
+    let before: String = app.text("select clock_timestamp()::text").await;
+    let run = app.refresh(&view).await;
+    assert_eq!(run.status, Status::Success, "{run:#?}");
+    assert_eq!(run.rows_after, Some(100));
+    let sql = format!(
+        "select count(*) from remat.runs where id = {} and data_as_of between '{before}' and finished_at",
+        run.id
+    );
+    assert_eq!(app.count(&sql).await, 1);
+}
