@@ -230,3 +230,48 @@ async fn what_a_cascade_takes_along_is_in_the_run_by_name() {
     assert_eq!(run.status, Status::Success, "{run:#?}");
     assert_eq!(run.meta["dropped"], serde_json::json!(["view public.one", "view public.two"]));
 }
+
+#[tokio::test]
+async fn a_view_that_a_cascade_of_remat_dropped_is_not_said_to_be_dropped_by_others() {
+    let app = App::start().await;
+    let view = app.view(Strategy::Regular, PER_USER).await;
+    let name = RelationName::new("public", "above").unwrap();
+    let above = Definition { strategy: Strategy::Regular, ..Definition::new(name, "select * from per_user") };
+    let above = app.create(&above).await;
+    let options = DeleteOptions { cascade: true, ..DeleteOptions::default() };
+    app.remat.delete(&view, options).await.unwrap().check().unwrap();
+    let told = app.refresh(&above).await.error.unwrap().to_string();
+    assert!(!told.contains("outside remat"), "{told}");
+    assert!(told.contains("remat create public.above"), "{told}");
+}
+
+#[tokio::test]
+async fn a_swap_of_a_view_whose_columns_were_altered_knows_how_fresh_it_is() {
+    let app = App::start().await;
+    let view =
+        app.view(Strategy::Swap, "select user_id, repeat('x', 10) as pad from sales group by user_id").await;
+    app.db.execute("alter materialized view per_user alter column pad set storage external").await;
+    let before: String = app.text("select clock_timestamp()::text").await;
+    let run = app.refresh(&view).await;
+    assert_eq!(run.status, Status::Success, "{run:#?}");
+    assert_eq!(run.rows_after, Some(100));
+    let sql = format!(
+        "select count(*) from remat.runs where id = {} and data_as_of between '{before}' and finished_at",
+        run.id
+    );
+    assert_eq!(app.count(&sql).await, 1);
+}
+
+#[tokio::test]
+async fn a_view_that_was_restored_from_a_dump_can_be_deleted() {
+    let app = App::start().await;
+    let definition = Definition { key: Vec::new(), ..App::definition(Strategy::Regular, PER_USER) };
+    let view = app.create(&definition).await;
+    app.db
+        .execute(&format!("drop materialized view per_user; create materialized view per_user as {PER_USER}"))
+        .await;
+    app.remat.delete(&view, DeleteOptions::default()).await.unwrap().check().unwrap();
+    assert_eq!(app.count("select count(*) from pg_class where relname = 'per_user'").await, 0);
+    let sql = "select count(*) from remat.views where relation_oid is not null";
+    assert_eq!(app.count(sql).await, 0, "and is known to be gone");
+}

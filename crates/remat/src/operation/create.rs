@@ -4,8 +4,10 @@
 
 use serde_json::json;
 
-use super::attempt::{Done, Frame, Task, attempt, whole_millis, with_notes};
-use super::refresh::deployed;
+use super::{
+    attempt::{Done, Frame, Task, attempt, whole_millis, with_notes},
+    refresh::deployed,
+};
 use crate::{
     Remat,
     error::Error,

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::attempt::{Done, Frame, Task, attempt, whole_millis};
+use super::{
+    attempt::{Done, Frame, Task, attempt, whole_millis},
+    refresh::deployed,
+};
 use crate::{
     Remat,
     error::Error,
@@ -52,7 +55,9 @@ async fn drop_relation(
     options: DeleteOptions,
 ) -> Result<Done, Failure> {
     let name = relation.name.to_sql();
-    let ours = view.relation.as_ref().is_some_and(|made| made.oid == relation.oid);
+    // The same object, or the same view under another object id, restored from a dump.
+    let same = view.relation.as_ref().is_some_and(|made| made.oid == relation.oid);
+    let ours = same || deployed(session, view).await.is_ok();
     let what = match relation.kind {
         Some(RelationKind::Matview) if ours => "materialized view",
         Some(RelationKind::Table) if ours => "table",
@@ -60,14 +65,15 @@ async fn drop_relation(
     };
     let dropped =
         if options.cascade { catalog::dependents(session, relation.oid).await? } else { Vec::new() };
+    let standing = views::with_relation(session).await?;
     let tail = if options.cascade { " cascade" } else { "" };
     let sql = format!("drop {what} {name}{tail}");
     let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &sql).await?;
     if relation.kind == Some(RelationKind::Table) {
         session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
     }
-    views::set_relation(session, view.id, None).await?;
-    views::set_program(session, view.id, None).await?;
+    // Its own, and those of other views that the cascade took along.
+    views::forget_dropped(session, &standing).await?;
     let meta = json!({
         "view": view.definition.name,
         "cascade": options.cascade,

@@ -140,7 +140,9 @@ async fn missing(session: &Session, view: &View) -> Failure {
         None if view.relation.is_some() => failure
             .with_detail("It was dropped outside remat.")
             .with_hint(format!("Run `remat create {name}`.")),
-        None => failure.with_hint(format!("It is defined but was never created: run `remat create {name}`.")),
+        None => failure.with_hint(format!(
+            "It is defined, but never created or deleted since: run `remat create {name}`."
+        )),
     }
 }
 

@@ -147,9 +147,9 @@ impl Built {
             Contents::Full(query) if self.carried.kind == Kind::View => {
                 vec![Step::sql(self.create("view", query, ""))]
             }
-            Contents::Full(query) => self.create_then_refresh(query, search_path(&[]), path),
+            Contents::Full(query) => self.create_then_refresh(query, search_path(&[]), path, Step::Sql),
             Contents::Pinned(query) if data && self.carried.shapes_rows() => {
-                let mut steps = self.create_then_refresh(query, search_path(path), path);
+                let mut steps = self.create_then_refresh(query, search_path(path), path, Step::Fill);
                 steps.push(Step::Count(format!("select count(*) from {}", self.scratch.to_sql())));
                 steps
             }
@@ -164,14 +164,21 @@ impl Built {
     }
 
     /// For a query that must be parsed under one search path and run under another, or whose rows need columns that
-    /// are altered first.
-    fn create_then_refresh(&self, query: &str, parse_path: Step, run_path: &[Identifier]) -> Vec<Step> {
+    /// are altered first. `refresh` makes the step that runs the query: only for the view itself, and not for its
+    /// dependents, is it the one that tells how fresh the view is.
+    fn create_then_refresh(
+        &self,
+        query: &str,
+        parse_path: Step,
+        run_path: &[Identifier],
+        refresh: fn(String) -> Step,
+    ) -> Vec<Step> {
         let mut steps =
             vec![parse_path, Step::sql(self.create("materialized view", query, with_data(false)))];
         steps.extend(self.carried.shape(&self.scratch));
         if self.carried.populated {
             steps.push(search_path(run_path));
-            steps.push(Step::sql(format!("refresh materialized view {}", self.scratch.to_sql())));
+            steps.push(refresh(format!("refresh materialized view {}", self.scratch.to_sql())));
         }
         steps
     }

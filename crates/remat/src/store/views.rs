@@ -160,6 +160,20 @@ pub async fn follow(session: &Session, rebuilt: &[Rebuilt]) -> Result<(), Failur
     Ok(())
 }
 
+/// The views whose relation stands in the database.
+pub async fn with_relation(session: &Session) -> Result<Vec<i64>, Failure> {
+    let sql = "select v.id from remat.views v join pg_catalog.pg_class c on c.oid = v.relation_oid";
+    Ok(session.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Notes of these views that nothing stands under their name, where that is so.
+pub async fn forget_dropped(session: &Session, view_ids: &[i64]) -> Result<(), Failure> {
+    let sql = "update remat.views v set relation_oid = null, relation_fingerprint = null, program = null
+               where  v.id = any($1)
+               and    not exists (select from pg_catalog.pg_class c where c.oid = v.relation_oid)";
+    session.execute(sql, &[(&view_ids, Type::INT8_ARRAY)]).await.map(drop)
+}
+
 /// Keeps the statements of a view's merge for the SQL interface.
 pub async fn set_program(session: &Session, view_id: i64, program: Option<&Value>) -> Result<(), Failure> {
     let sql = "update remat.views set program = $2 where id = $1";
