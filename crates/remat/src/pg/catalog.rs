@@ -28,6 +28,8 @@ pub struct Relation {
     pub owner: Identifier,
     /// True when this session's role may act as the owner.
     pub owned: bool,
+    /// True when the session was opened by the owner and acts as nobody else.
+    pub owned_by_session: bool,
     /// The server's estimate; negative when it has none.
     pub estimated_rows: f64,
     /// Bytes with indexes and TOAST.
@@ -117,6 +119,7 @@ fn from_row(row: &Row) -> Result<Relation, Failure> {
         populated: row.get(4),
         owner: identifier(row.get(5))?,
         owned: row.get(6),
+        owned_by_session: row.get(11),
         estimated_rows: row.get(7),
         bytes: row.get(8),
         columns: columns.collect::<Result<_, Failure>>()?,

@@ -10,7 +10,9 @@ select c.oid,
        -- null when it is dropped while this waits for its lock
        coalesce(pg_catalog.pg_total_relation_size(c.oid), 0),
        coalesce(d.names, '{}'),
-       coalesce(d.types, '{}')
+       coalesce(d.types, '{}'),
+       pg_catalog.pg_get_userbyid(c.relowner) operator(pg_catalog.=) session_user
+         and session_user operator(pg_catalog.=) current_user
 from   pg_catalog.pg_class c
 join   pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left   join lateral (
