@@ -20,7 +20,7 @@ use crate::{
     name::RelationName,
     operation::{self, CreateOptions, DeleteOptions, RefreshOptions},
     pg::{Canceller, Session, Target, catalog},
-    run::{Run, Trigger},
+    run::{Run, Status, Trigger},
     status::{self, ViewStatus},
     store::{
         events::{self, Event},
@@ -192,7 +192,8 @@ impl Remat {
     /// # });
     /// ```
     pub async fn create(&self, view: &View, options: CreateOptions) -> Result<Run, Error> {
-        operation::create::create(self, view, options, Trigger::Manual).await
+        let run = operation::create::create(self, view, options, Trigger::Manual).await?;
+        self.audited(run, view).await
     }
 
     /// Brings a view up to date. The run tells how it went.
@@ -242,14 +243,15 @@ impl Remat {
     /// # });
     /// ```
     pub async fn delete(&self, view: &View, options: DeleteOptions) -> Result<Run, Error> {
-        operation::delete::delete(self, view, options, Trigger::Manual).await
+        let run = operation::delete::delete(self, view, options, Trigger::Manual).await?;
+        self.audited(run, view).await
     }
 
     /// Takes a view out of every list, after its relation was deleted. Its runs stay.
     pub async fn retire(&self, view: &View) -> Result<(), Error> {
         self.with_session(async |session| {
             views::retire(session, view.id).await?;
-            self.note(session, "retire", view, None, None).await
+            self.note(session, "retire", view.id, None, None).await
         })
         .await
     }
@@ -369,7 +371,7 @@ impl Remat {
     pub async fn pause(&self, view: &View, pause: &Pause) -> Result<(), Error> {
         self.with_session(async |session| {
             views::set_pause(session, view.id, Some(pause)).await?;
-            self.note(session, "pause", view, None, serde_json::to_value(pause).ok()).await
+            self.note(session, "pause", view.id, None, serde_json::to_value(pause).ok()).await
         })
         .await
     }
@@ -378,7 +380,7 @@ impl Remat {
     pub async fn resume(&self, view: &View) -> Result<(), Error> {
         self.with_session(async |session| {
             views::set_pause(session, view.id, None).await?;
-            self.note(session, "resume", view, serde_json::to_value(&view.pause).ok(), None).await
+            self.note(session, "resume", view.id, serde_json::to_value(&view.pause).ok(), None).await
         })
         .await
     }
@@ -392,13 +394,23 @@ impl Remat {
         &self,
         session: &Session,
         action: &str,
-        view: &View,
+        view_id: i64,
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), Error> {
         let event =
-            Event { source: self.shared.source, action, view_id: Some(view.id), run_id: None, before, after };
+            Event { source: self.shared.source, action, view_id: Some(view_id), run_id: None, before, after };
         Ok(events::record(session, &event).await?)
+    }
+
+    /// Leaves a run that a person asked for in the audit, if it changed something.
+    async fn audited(&self, run: Run, view: &View) -> Result<Run, Error> {
+        if run.status == Status::Success {
+            let (source, action, view_id) = (self.shared.source, run.operation.as_str(), Some(view.id));
+            let event = Event { source, action, view_id, run_id: Some(run.id), ..Event::default() };
+            self.with_session(async |session| Ok(events::record(session, &event).await?)).await?;
+        }
+        Ok(run)
     }
 
     /// Lends a session outside any transaction; it is dropped, not given back, when the server refused something.

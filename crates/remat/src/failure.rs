@@ -4,6 +4,8 @@
 //! what should a person do?) decides the rest. What quotes values of the user's rows, a
 //! detail or a message, is redacted here, before it is stored.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::error::{Complaint, Error, ErrorKind};
@@ -167,12 +169,26 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The message in its parts; rows of the user are already redacted.
     pub complaint: Box<Complaint>,
+    /// What had been found out when it failed.
+    pub attempted: Box<Attempted>,
+}
+
+/// What a failed attempt had found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempted {
+    /// The strategy that ran.
+    pub strategy: Option<String>,
+    /// Why that strategy.
+    pub reason: Option<String>,
+    /// The time spent waiting for locks in vain.
+    pub lock_wait: Option<Duration>,
 }
 
 impl Failure {
     /// A failure that remat itself found.
     pub fn new(kind: FailureKind, primary: impl Into<String>) -> Self {
-        Self { kind, complaint: Box::new(Complaint { primary: primary.into(), ..Complaint::default() }) }
+        let complaint = Box::new(Complaint { primary: primary.into(), ..Complaint::default() });
+        Self { kind, complaint, attempted: Box::default() }
     }
 
     /// A failure that the server reported. Details that quote rows are withheld, and the remedy becomes the hint
@@ -181,7 +197,7 @@ impl Failure {
         let code = complaint.sqlstate.as_deref().unwrap_or_default();
         let kind = FailureKind::from_sqlstate(code, &complaint.primary);
         let quotes_values = code.starts_with("22") && code != "22023";
-        let mut failure = Self { kind, complaint: Box::new(complaint) };
+        let mut failure = Self { kind, complaint: Box::new(complaint), attempted: Box::default() };
         if quotes_values {
             failure.complaint.primary = without_quotation(&failure.complaint.primary);
         }

@@ -297,3 +297,15 @@ async fn the_printed_migrations_make_the_same_tables_by_hand() {
     assert!(remat.migrate().await.unwrap().is_empty());
     assert_eq!(remat.migration_sql().await.unwrap(), "");
 }
+
+#[tokio::test]
+async fn what_changed_a_definition_or_a_relation_is_in_the_audit() {
+    let app = App::start().await;
+    apply(&app, &shop(&[DAILY])).await;
+    apply(&app, &shop(&[("views/daily.sql", "select user_id, 1 as one from sales group by user_id")])).await;
+    apply(&app, &shop(&[])).await;
+    let actions = "select string_agg(action, ',' order by id) from remat.events where action <> 'retire'";
+    assert_eq!(app.text(actions).await, "create,redefine,remove");
+    let before = "select before->>'query' from remat.events where action = 'redefine'";
+    assert_eq!(app.text(before).await, DAILY.1);
+}

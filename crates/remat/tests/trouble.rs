@@ -260,6 +260,8 @@ async fn a_reader_that_holds_its_transaction_delays_others_only_briefly_and_is_n
         let said = complaint(&run);
         assert_eq!(run.error.as_ref().unwrap().sqlstate.as_deref(), Some("55P03"));
         assert!(said.contains("long report") && said.contains("pid "), "{said}");
+        assert_eq!(run.strategy.as_deref(), Some(strategy.as_str()));
+        assert!(run.lock_wait_ms.unwrap() >= 300, "{run:#?}");
         reader.batch_execute("rollback").await.unwrap();
         assert_eq!(leftovers(&app).await, 0);
         assert_eq!(app.refresh(&view).await.status, Status::Success);
@@ -369,4 +371,54 @@ async fn a_managed_table_is_written_by_remat_alone() {
     assert!(said.contains("maintained by remat"), "{said}");
     assert!(app.sql.batch_execute("truncate per_user").await.is_err());
     assert_eq!(app.count("select count(*) from per_user").await, 100);
+}
+
+#[tokio::test]
+async fn a_view_under_a_managed_table_is_not_dropped_from_under_it() {
+    let app = App::start().await;
+    let below = app.view(Strategy::Regular, PER_USER).await;
+    let mut definition = App::definition(Strategy::Merge, "select user_id, sales from per_user");
+    definition.name = RelationName::new("public", "above").unwrap();
+    let above = app.create(&definition).await;
+    let cascade = DeleteOptions { cascade: true, ..DeleteOptions::default() };
+    let said = complaint(&app.remat.delete(&below, cascade).await.unwrap());
+    assert!(said.contains("\"public.above\"") && said.contains("Delete these views first"), "{said}");
+    assert_eq!(app.refresh(&above).await.status, Status::Success);
+}
+
+#[tokio::test]
+async fn a_managed_table_dropped_outside_leaves_no_query_behind_when_it_is_deleted() {
+    let app = App::start().await;
+    let view = app.view(Strategy::Merge, PER_USER).await;
+    app.db.execute("drop table per_user").await;
+    let options = DeleteOptions { if_exists: true, ..DeleteOptions::default() };
+    assert_eq!(app.remat.delete(&view, options).await.unwrap().status, Status::Success);
+    let left = "select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'remat_query' and relkind = 'v'";
+    assert_eq!(app.count(left).await, 0);
+    assert_eq!(app.remat.delete(&view, options).await.unwrap().status, Status::Skipped);
+}
+
+#[tokio::test]
+async fn columns_named_like_what_a_merge_names_are_no_trouble() {
+    let app = App::start().await;
+    let query = "select user_id, 1 as s, 2 as t, 3 as d, 4 as c1, 5 as target, 6 as staged, 7 as present from sales group by user_id";
+    let view = app.view(Strategy::Merge, query).await;
+    app.change_sales().await;
+    let run = app.refresh(&view).await;
+    assert_eq!(
+        (run.status, run.rows_inserted, run.rows_deleted),
+        (Status::Success, Some(1), Some(1)),
+        "{run:#?}"
+    );
+    app.assert_equal(&view).await;
+}
+
+#[tokio::test]
+async fn a_definition_may_not_set_what_a_refresh_depends_on() {
+    let app = App::start().await;
+    for name in ["role", "Search_Path", "remat.writing", "transaction_isolation"] {
+        let mut definition = App::definition(Strategy::Merge, PER_USER);
+        definition.settings.parameters.insert(name.into(), "x".into());
+        assert!(app.remat.define(&definition).await.is_err(), "{name}");
+    }
 }

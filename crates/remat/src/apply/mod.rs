@@ -95,6 +95,9 @@ impl Remat {
         for step in &plan.views.steps {
             let run = self.take(&project.settings.name, step).await?;
             let failed = run.as_ref().is_some_and(|run| run.status != Status::Success);
+            if !failed {
+                self.remember(step).await?;
+            }
             applied.push(Applied { action: step.action(), view: step.view().clone(), run });
             if failed {
                 return Ok(applied);
@@ -102,6 +105,21 @@ impl Remat {
         }
         self.with_session(async |session| jobs::take(session, &project.settings, &plan.jobs).await).await?;
         Ok(applied)
+    }
+
+    /// Leaves the step in the audit, with the definition before and after.
+    async fn remember(&self, step: &Step) -> Result<(), Error> {
+        let json = |definition: &Definition| serde_json::to_value(definition).ok();
+        let before = step.alteration().and_then(|alteration| json(&alteration.view.definition));
+        let (before, after) = match step {
+            Step::Remove(view) => (json(&view.definition), None),
+            _ => (before, json(step.definition())),
+        };
+        self.with_session(async |session| {
+            let view_id = views::id_of(session, step.view()).await?;
+            self.note(session, step.action().as_str(), view_id, before, after).await
+        })
+        .await
     }
 
     async fn take(&self, project: &str, step: &Step) -> Result<Option<Run>, Error> {
@@ -149,13 +167,7 @@ impl Remat {
 
     async fn alter(&self, project: &str, view: &View, definition: &Definition) -> Result<(), Error> {
         crate::view::validate(definition)?;
-        self.with_session(async |session| {
-            owner::alter(session, project, view, definition).await?;
-            let (before, after) =
-                (serde_json::to_value(&view.definition).ok(), serde_json::to_value(definition).ok());
-            self.note(session, "alter", view, before, after).await
-        })
-        .await
+        self.with_session(async |session| owner::alter(session, project, view, definition).await).await
     }
 
     async fn rename(
@@ -170,8 +182,7 @@ impl Remat {
             if last {
                 views::save(session, definition, Some(project)).await?;
             }
-            let to = serde_json::to_value(&definition.name).ok();
-            self.note(session, "rename", view, serde_json::to_value(&view.definition.name).ok(), to).await
+            Ok(())
         })
         .await
     }

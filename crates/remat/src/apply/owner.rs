@@ -39,6 +39,8 @@ async fn give(session: &Session, view: &View, owner: &Identifier) -> Result<(), 
     let patiently = async |sql: String| lock::patiently(session, settings, relation.oid, &sql).await;
     match relation.kind {
         Some(RelationKind::Table) => {
+            // As at its creation: a merge runs as the owner, in this schema.
+            session.batch(&format!("grant usage, create on schema remat_query to {owner}")).await?;
             patiently(alter("view", &merge::defining_view(view.id))).await?;
             patiently(alter("table", &relation.name)).await?;
         }

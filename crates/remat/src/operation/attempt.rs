@@ -147,6 +147,9 @@ async fn settle_failure(
 ) -> Result<(), Error> {
     session.batch("rollback").await?;
     let ending = Ending {
+        strategy: failure.attempted.strategy.clone(),
+        reason: failure.attempted.reason.clone(),
+        lock_wait_ms: failure.attempted.lock_wait.map(whole_millis),
         duration_ms: Some(millis(began)),
         error: Some((*failure.complaint).clone()),
         meta: json!({ "failure": failure.kind }),

@@ -40,6 +40,7 @@ pub(crate) async fn delete(
     attempt(remat, task, async |frame: &Frame<'_>| {
         let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {
+            None if options.if_exists && view.relation.is_some() => forget(session, view).await,
             None if options.if_exists => Ok(Done::Skipped("does_not_exist".into())),
             None => Err(absent(view)),
             Some(relation) => drop_relation(session, view, &relation, options).await,
@@ -63,6 +64,7 @@ async fn drop_relation(
         Some(RelationKind::Table) if ours => "table",
         _ => return Err(not_ours(view)),
     };
+    refuse_under_managed(session, view).await?;
     let dropped =
         if options.cascade { catalog::dependents(session, relation.oid).await? } else { Vec::new() };
     let standing = views::with_relation(session).await?;
@@ -82,6 +84,29 @@ async fn drop_relation(
     });
     let lock_wait_ms = Some(whole_millis(lock_wait));
     Ok(Done::Success(Box::new(Ending { lock_wait_ms, meta, ..Ending::default() })))
+}
+
+/// A managed table would be left behind without its query: the cascade takes the view that keeps the query, and knows
+/// nothing of the table.
+async fn refuse_under_managed(session: &Session, view: &View) -> Result<(), Failure> {
+    let readers = views::managed_readers(session, view.id).await?;
+    if readers.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = readers.iter().map(|name| format!("\"{name}\"")).collect();
+    let primary = format!("cannot drop view \"{}\" because managed tables read it", view.definition.name);
+    Err(Failure::new(FailureKind::Dependents, primary)
+        .with_detail(format!("They are: {}.", names.join(", ")))
+        .with_hint("Delete these views first."))
+}
+
+/// Somebody else dropped the relation; the view that keeps its query may be left.
+async fn forget(session: &Session, view: &View) -> Result<Done, Failure> {
+    session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+    views::set_relation(session, view.id, None).await?;
+    views::set_program(session, view.id, None).await?;
+    let meta = json!({ "view": view.definition.name, "notes": ["the relation was dropped outside remat"] });
+    Ok(Done::Success(Box::new(Ending { meta, ..Ending::default() })))
 }
 
 fn absent(view: &View) -> Failure {

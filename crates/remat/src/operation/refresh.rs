@@ -59,7 +59,11 @@ async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, F
     let counted = options.row_count.unwrap_or(view.definition.row_count);
     let known_rows = rows_now(session, view, &relation, counted).await?;
     let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
-    let mut report = strategy::refresh(&mut work, choice.strategy).await?;
+    let mut report = strategy::refresh(&mut work, choice.strategy).await.map_err(|mut failure| {
+        failure.attempted.strategy = Some(choice.strategy.to_string());
+        failure.attempted.reason = Some(choice.reason.clone());
+        failure
+    })?;
     let phases = work.phases;
     if report.replaced {
         let new = catalog::relation_named(session, &relation.name).await?;

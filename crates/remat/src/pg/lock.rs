@@ -100,7 +100,9 @@ impl<'a> Attempts<'a> {
         }
         self.session.batch("rollback to savepoint remat_lock").await?;
         if self.started.elapsed() >= Duration::from_millis(self.settings.lock_budget_ms.into()) {
-            return Err(with_blockers(self.session, self.relation, failure).await);
+            let mut failure = with_blockers(self.session, self.relation, failure).await;
+            failure.attempted.lock_wait = Some(self.started.elapsed());
+            return Err(failure);
         }
         tokio::time::sleep(pause(self.made)).await;
         Ok(())

@@ -17,29 +17,13 @@ use crate::{
 pub(super) const KEYS: [&str; 6] =
     ["time_zone", "search_path", "lock_timeout", "lock_budget", "statement_timeout", "parameters"];
 
-/// Parameters that remat sets, and what to write in their place.
-const PINNED: [(&str, &str); 12] = [
-    ("timezone", "Use time_zone."),
-    ("search_path", "Use search_path."),
-    ("lock_timeout", "Use lock_timeout."),
-    ("statement_timeout", "Use statement_timeout."),
-    ("role", "Use owner."),
-    ("session_authorization", "Use owner."),
-    ("datestyle", "remat sets it to ISO, so that contents do not depend on who refreshes."),
-    ("client_encoding", "remat talks to the server in UTF8."),
-    ("standard_conforming_strings", "remat writes its SQL for the standard's strings."),
-    ("default_transaction_", "remat chooses the transaction of a refresh."),
-    ("transaction_", "remat chooses the transaction of a refresh."),
-    ("idle_in_transaction_session_timeout", "remat sets it for its sessions."),
-];
-
 /// Reads the keys over what is inherited.
 pub(super) fn settings(table: &Table<'_, '_>, inherited: &Settings) -> Result<Settings, Error> {
     let time_zone = table.read("time_zone", |zone| Ok(zone.to_owned()))?;
     let search_path = table.names("search_path")?;
     let milliseconds = |key, inherited| table.read(key, milliseconds).map(|read| read.unwrap_or(inherited));
     let mut parameters: BTreeMap<_, _> = inherited.parameters.clone();
-    parameters.extend(table.free("parameters", free_parameter)?);
+    parameters.extend(table.free("parameters", crate::view::parameter::free)?);
     Ok(Settings {
         time_zone: time_zone.unwrap_or_else(|| inherited.time_zone.clone()),
         search_path: search_path.unwrap_or_else(|| inherited.search_path.clone()),
@@ -71,19 +55,6 @@ fn milliseconds(text: &str) -> Result<u32, Error> {
     fits.ok_or_else(|| invalid(format!("\"{text}\" is longer than the server's 24 days")))
 }
 
-fn free_parameter(name: &str) -> Result<(), Error> {
-    let lower = name.to_ascii_lowercase();
-    let pinned = |known: &str| if known.ends_with('_') { lower.starts_with(known) } else { lower == known };
-    if let Some((_, hint)) = PINNED.iter().find(|(known, _)| pinned(known)) {
-        return Err(invalid(format!("parameter \"{name}\" is set by remat itself")).with_hint(*hint));
-    }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$');
-    if name.is_empty() || name.as_bytes()[0].is_ascii_digit() || !name.bytes().all(legal) {
-        return Err(invalid(format!("\"{name}\" is not the name of a parameter")));
-    }
-    Ok(())
-}
-
 fn invalid(primary: String) -> Error {
     Error::new(ErrorKind::InvalidDefinition, primary)
 }
@@ -113,9 +84,9 @@ mod tests {
         for name in
             ["TimeZone", "role", "default_transaction_isolation", "Statement_Timeout", "a b", "1x", ""]
         {
-            assert!(free_parameter(name).is_err(), "{name}");
+            assert!(crate::view::parameter::free(name).is_err(), "{name}");
         }
-        assert_eq!(free_parameter("work_mem"), Ok(()));
-        assert_eq!(free_parameter("app.tenant"), Ok(()));
+        assert_eq!(crate::view::parameter::free("work_mem"), Ok(()));
+        assert_eq!(crate::view::parameter::free("app.tenant"), Ok(()));
     }
 }

@@ -9,7 +9,10 @@ use crate::{
     error::{Error, ErrorKind},
     failure::{Failure, FailureKind},
     name::{Identifier, RelationName},
-    pg::{Session, catalog::Relation},
+    pg::{
+        Session,
+        catalog::{Relation, identifier},
+    },
     replace::Rebuilt,
     view::{Definition, MadeRelation, Pause, View},
 };
@@ -45,6 +48,25 @@ pub async fn of_project(
         (&with_names as _, Type::TEXT_ARRAY),
     ];
     session.query(&sql, &params).await?.iter().map(from_row).collect()
+}
+
+/// The id of the view of a name, also when it is retired.
+pub async fn id_of(session: &Session, name: &RelationName) -> Result<i64, Failure> {
+    let sql = "select id from remat.views where schema_name = $1 and view_name = $2";
+    let (schema, name) = (name.schema.as_str(), name.name.as_str());
+    Ok(session.query_one(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?.get(0))
+}
+
+/// Views in managed tables that read a view, through whatever lies between.
+pub async fn managed_readers(session: &Session, view_id: i64) -> Result<Vec<RelationName>, Failure> {
+    let sql = "select v.schema_name, v.view_name
+               from   remat.reads() r join remat.views v on v.id = r.view_id
+               where  r.reads_id = $1 and v.program is not null
+               order  by v.schema_name, v.view_name";
+    let rows = session.query(sql, &[(&view_id, Type::INT8)]).await?;
+    rows.iter()
+        .map(|row| Ok(RelationName { schema: identifier(row.get(0))?, name: identifier(row.get(1))? }))
+        .collect()
 }
 
 /// Which views read which others.

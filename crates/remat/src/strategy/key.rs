@@ -26,8 +26,10 @@ pub(crate) fn explain(failure: Failure, definition: &Definition, source: &str) -
         ),
         _ => return failure,
     };
+    let attempted = failure.attempted;
     let mut told = Failure::new(failure.kind, format!("the key of view \"{}\" {wrong}", definition.name));
     told.complaint.sqlstate = failure.complaint.sqlstate.or_else(|| Some("21000".into()));
+    told.attempted = attempted;
     told.with_detail(format!("The key is ({key}). Nothing was changed; the rows are not shown here."))
         .with_hint(format!("Find them with: {finder}"))
 }

@@ -4,6 +4,7 @@
 //! Nothing here touches a database or a clock.
 
 mod definition;
+pub(crate) mod parameter;
 pub(crate) mod validate;
 
 pub use definition::{Definition, IndexSpec, MadeRelation, Pause, RelationKind, Settings, Strategy, View};

@@ -43,7 +43,7 @@ pub fn validate(definition: &Definition) -> Result<(), Error> {
 
 /// As [`validate`], with the place.
 pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
-    let checks: [(&'static str, Check); 8] = [
+    let checks: [(&'static str, Check); 9] = [
         ("strategy", strategy),
         ("key", key),
         ("indexes", indexes),
@@ -52,6 +52,7 @@ pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
         ("tags", tags),
         ("renamed_from", renamed_from),
         ("lock_timeout", locks),
+        ("parameters", parameters),
     ];
     query(definition).or_else(|| {
         checks.into_iter().find_map(|(key, check)| {
@@ -146,6 +147,10 @@ fn renamed_from(definition: &Definition) -> Result<(), Error> {
             .with_hint("Name the view it was before, or leave renamed_from out."));
     }
     Ok(())
+}
+
+fn parameters(definition: &Definition) -> Result<(), Error> {
+    definition.settings.parameters.keys().try_for_each(|name| super::parameter::free(name))
 }
 
 fn locks(definition: &Definition) -> Result<(), Error> {
