@@ -56,9 +56,9 @@ async fn run(args: &Args) -> Outcome {
         match what {
             What::Swap => report.add(Box::pin(swap::measure(&place, args)).await?),
             What::Merge => {
-                let [everywhere, newest] = Box::pin(merge::measure(&place, args)).await?;
-                report.add(everywhere);
-                report.add(newest);
+                for section in Box::pin(merge::measure(&place, args)).await? {
+                    report.add(section);
+                }
             }
             What::Overhead => report.add(Box::pin(overhead::measure(&place, args)).await?),
         }

@@ -1,10 +1,10 @@
 //! merge beside REFRESH CONCURRENTLY and plain REFRESH: the same query, the same changes, in turns.
 //!
 //! One base table, three views of it. A round changes 1% of the base rows (updates, inserts, deletes) and then refreshes
-//! each view once, the first of them changing from round to round, each after a checkpoint and compared with its query
-//! afterwards. The two REFRESH statements run bare; merge runs whole, as [`remat::Remat::refresh`], its run tracking
-//! included. It is done twice: with changes all over the table, so that nearly every page is touched and written to the
-//! log as a whole, and with the same number of changes among the newest rows, as in most tables that grow.
+//! each view once, the first of them changing from round to round, each compared with its query afterwards. The two
+//! REFRESH statements run bare; merge runs whole, as [`remat::Remat::refresh`], its run tracking included. It is done
+//! three times: with changes all over the table, once without checkpoints and once with one before each refresh, so that
+//! nearly every page is written to the log as a whole, and with as many changes among the newest rows.
 
 use remat::{
     name::{Identifier, RelationName},
@@ -36,15 +36,54 @@ pub(crate) enum Spread {
     NewestTwentieth,
 }
 
-/// Measures them in turns, first with changes everywhere and then among the newest rows.
-pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<[Section; 2]> {
-    let view = set_up(place, args.rows).await?;
-    let everywhere = scenario(place, args, &view, Spread::Everywhere).await?;
-    place.sql.batch_execute("vacuum analyze").await?;
-    Ok([everywhere, scenario(place, args, &view, Spread::NewestTwentieth).await?])
+/// When the server makes checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checkpoints {
+    /// Right before each refresh: the first change of each page is logged as the whole page.
+    BeforeEach,
+    /// None while it is measured, as for refreshes that come more often than checkpoints.
+    None,
 }
 
-async fn scenario(place: &Place, args: &Args, view: &View, spread: Spread) -> Outcome<Section> {
+/// One way to change and refresh.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scenario {
+    spread: Spread,
+    checkpoints: Checkpoints,
+    title: &'static str,
+}
+
+const SCENARIOS: [Scenario; 3] = [
+    Scenario {
+        spread: Spread::Everywhere,
+        checkpoints: Checkpoints::None,
+        title: "merge beside REFRESH, 1% of rows changed all over the table, no checkpoint between",
+    },
+    Scenario {
+        spread: Spread::Everywhere,
+        checkpoints: Checkpoints::BeforeEach,
+        title: "merge beside REFRESH, 1% of rows changed all over the table, a checkpoint before each",
+    },
+    Scenario {
+        spread: Spread::NewestTwentieth,
+        checkpoints: Checkpoints::BeforeEach,
+        title: "merge beside REFRESH, 1% of rows changed among the newest twentieth, a checkpoint before each",
+    },
+];
+
+/// Measures them in turns, once per scenario.
+pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Vec<Section>> {
+    let view = set_up(place, args.rows).await?;
+    let mut sections = Vec::new();
+    for given in SCENARIOS {
+        sections.push(scenario(place, args, &view, given).await?);
+        place.sql.batch_execute("vacuum analyze; checkpoint").await?;
+    }
+    Ok(sections)
+}
+
+async fn scenario(place: &Place, args: &Args, view: &View, given: Scenario) -> Outcome<Section> {
+    let spread = given.spread;
     let mut costs: Costs = Default::default();
     let mut phases = Vec::new();
     // The first round warms caches and leaves the free space that later rounds find; it does not count.
@@ -53,7 +92,9 @@ async fn scenario(place: &Place, args: &Args, view: &View, spread: Spread) -> Ou
         for turn in 0..WAYS.len() {
             let way = (round + turn) % WAYS.len();
             eprintln!("merge: {spread:?}, round {round} of {}, {}", args.rounds, WAYS[way]);
-            place.sql.batch_execute("checkpoint").await?;
+            if given.checkpoints == Checkpoints::BeforeEach {
+                place.sql.batch_execute("checkpoint").await?;
+            }
             let (told, cost) = cost_and_images(place, Box::pin(refresh(place, view, way))).await?;
             check(place, way).await?;
             if round > 0 {
@@ -62,7 +103,7 @@ async fn scenario(place: &Place, args: &Args, view: &View, spread: Spread) -> Ou
             }
         }
     }
-    section(place, args, spread, &costs, phases).await
+    section(place, args, given.title, &costs, phases).await
 }
 
 async fn set_up(place: &Place, rows: i64) -> Outcome<View> {
@@ -157,7 +198,7 @@ async fn check(place: &Place, way: usize) -> Outcome {
 async fn section(
     place: &Place,
     args: &Args,
-    spread: Spread,
+    title: &'static str,
     costs: &Costs,
     phases: Vec<Value>,
 ) -> Outcome<Section> {
@@ -169,10 +210,7 @@ async fn section(
     // The images that a plain REFRESH writes are those of its new pages, so there they are contents.
     let records = merge.records().map(|records| records / plain.wal);
     Ok(Section {
-        title: match spread {
-            Spread::Everywhere => "merge beside REFRESH, 1% of rows changed all over the table",
-            Spread::NewestTwentieth => "merge beside REFRESH, 1% of rows changed among the newest twentieth",
-        },
+        title,
         facts: json!({
             "rows": args.rows, "rounds": args.rounds, "bytes": size(place).await?,
             "query_alone_ms": figure(query_alone(place).await?, 0),
