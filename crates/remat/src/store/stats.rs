@@ -11,7 +11,7 @@ pub struct ViewStats {
     pub view: RelationName,
     /// Words to select by.
     pub tags: Vec<String>,
-    /// Refreshes that succeeded.
+    /// Refreshes that succeeded, of the last thousand that did.
     pub successes: i64,
     /// Their mean duration in milliseconds.
     pub avg_ms: Option<f64>,
