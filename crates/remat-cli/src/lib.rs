@@ -1,7 +1,7 @@
 //! The `remat` command: arguments in, text and an exit code out.
 //!
-//! Law: the library does the work and this crate only asks for it. [`render`] is the only place that writes to a
-//! terminal; [`exit`] is the only place that knows exit codes; a command has no SQL. [`demo`]
+//! Law: the library does the work and this crate only asks for it. `render` is the only place that writes to a
+//! terminal; `exit` is the only place that knows exit codes; a command has no SQL. `demo`
 //! plays an application of its own, and has the SQL of one.
 
 mod app;

@@ -1,6 +1,6 @@
 //! What can be done to a view, each as one run: create, refresh, delete.
 //!
-//! Law: [`attempt`] gives every operation the same frame. The run's row is committed first; the work happens in one
+//! Law: `attempt` gives every operation the same frame. The run's row is committed first; the work happens in one
 //! READ COMMITTED transaction that holds the view's lock and ends by writing the run's success; whatever goes wrong
 //! rolls all of it back and is written as the run's failure. An end that was not seen is asked for at the server.
 
