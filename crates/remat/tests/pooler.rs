@@ -12,7 +12,7 @@ use support::{App, PER_USER};
 
 #[tokio::test]
 async fn the_whole_life_of_a_view_works_through_a_pooler_in_transaction_mode() {
-    let app = App::start_on(TestDb::create_on(15).await).await;
+    let app = App::start_on(TestDb::create().await).await;
     let pooled = support::connect(&app.db.pgbouncer_url()).await;
     for strategy in [Strategy::Regular, Strategy::Concurrent, Strategy::Swap, Strategy::Merge] {
         let mut definition = App::definition(strategy, PER_USER);
@@ -32,7 +32,7 @@ async fn the_whole_life_of_a_view_works_through_a_pooler_in_transaction_mode() {
 
 #[tokio::test]
 async fn nothing_that_was_pinned_leaks_to_the_next_client_of_a_pooled_session() {
-    let app = App::start_on(TestDb::create_on(15).await).await;
+    let app = App::start_on(TestDb::create().await).await;
     let pooled = support::connect(&app.db.pgbouncer_url()).await;
     let mut definition = App::definition(Strategy::Merge, PER_USER);
     definition.settings.time_zone = "Asia/Tokyo".into();
