@@ -243,6 +243,13 @@ fn without_quotation(message: &str) -> String {
     }
 }
 
+impl From<Error> for Failure {
+    /// As if the server had said it: its SQLSTATE decides the kind.
+    fn from(error: Error) -> Self {
+        Self::from_server(error.complaint().clone())
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let kind = match failure.kind {

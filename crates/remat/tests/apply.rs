@@ -309,3 +309,26 @@ async fn what_changed_a_definition_or_a_relation_is_in_the_audit() {
     let before = "select before->>'query' from remat.events where action = 'redefine'";
     assert_eq!(app.text(before).await, DAILY.1);
 }
+
+#[tokio::test]
+async fn a_removal_leaves_no_query_of_a_table_that_somebody_dropped() {
+    let app = App::start().await;
+    let merged = format!("/* remat\nstrategy = \"merge\"\nkey = [\"user_id\"]\n*/\n{}", DAILY.1);
+    apply(&app, &shop(&[("views/daily.sql", &merged)])).await;
+    app.db.execute("drop table daily").await;
+    apply(&app, &shop(&[])).await;
+    let left = "select count(*) from pg_views where schemaname = 'remat_query'";
+    assert_eq!(app.count(left).await, 0);
+}
+
+#[tokio::test]
+async fn a_removal_drops_a_relation_that_came_back_from_a_dump_under_another_object_id() {
+    let app = App::start().await;
+    apply(&app, &shop(&[DAILY])).await;
+    // What a restore does: the same relation, made anew.
+    app.db
+        .execute(&format!("drop materialized view daily; create materialized view daily as {}", DAILY.1))
+        .await;
+    apply(&app, &shop(&[])).await;
+    assert_eq!(app.count("select count(*) from pg_class where relname = 'daily'").await, 0);
+}

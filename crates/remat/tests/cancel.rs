@@ -41,9 +41,7 @@ async fn a_session_that_was_cancelled_serves_nobody_else() {
     let view = app.view(Strategy::Regular, GATED).await;
     app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
     for _ in 0..5 {
-        let (remat, copy) = (app.remat.clone(), view.clone());
-        let refresh =
-            tokio::spawn(async move { remat.refresh(&copy, RefreshOptions::default()).await.unwrap() });
+        let refresh = app.spawn_refresh(&view);
         app.waits_for_gate().await;
         // Several requests, some of which arrive when the run has ended already.
         let cancels: Vec<_> = (0..4)

@@ -88,8 +88,7 @@ async fn a_terminated_backend_is_a_failure_and_its_work_is_gone() {
     let view = app.view(Strategy::Merge, GATED).await;
     app.change_sales().await;
     app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
-    let (remat, copy) = (app.remat.clone(), view.clone());
-    let refresh = tokio::spawn(async move { remat.refresh(&copy, RefreshOptions::default()).await.unwrap() });
+    let refresh = app.spawn_refresh(&view);
     app.waits_for_gate().await;
     app.db.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted and objid = 1 and database = (select oid from pg_database where datname = current_database())").await;
     let run = refresh.await.unwrap();
@@ -122,8 +121,7 @@ async fn a_run_at_work_is_not_taken_for_lost() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
     app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
-    let (remat, copy) = (app.remat.clone(), view.clone());
-    let refresh = tokio::spawn(async move { remat.refresh(&copy, RefreshOptions::default()).await.unwrap() });
+    let refresh = app.spawn_refresh(&view);
     app.waits_for_gate().await;
     app.db
         .execute("update remat.runs set started_at = started_at - interval '1 day' where status = 'running'")
@@ -140,8 +138,7 @@ async fn a_worker_that_lost_its_run_cannot_overwrite_what_was_decided() {
     let view = app.view(Strategy::Merge, GATED).await;
     app.change_sales().await;
     app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
-    let (remat, copy) = (app.remat.clone(), view.clone());
-    let refresh = tokio::spawn(async move { remat.refresh(&copy, RefreshOptions::default()).await.unwrap() });
+    let refresh = app.spawn_refresh(&view);
     app.waits_for_gate().await;
     app.db.execute("update remat.runs set fence = fence + 1 where status = 'running'").await;
     app.sql.batch_execute("select pg_advisory_unlock(1)").await.unwrap();

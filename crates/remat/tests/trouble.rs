@@ -6,7 +6,7 @@ use remat::{
     name::RelationName,
     operation::{CreateOptions, DeleteOptions, RefreshOptions},
     run::{Run, Status},
-    view::{Strategy, View},
+    view::Strategy,
 };
 use remat_testkit::wait_until;
 use support::{App, GATED, PER_USER};
@@ -19,13 +19,6 @@ fn complaint(run: &Run) -> String {
 /// The schemas hold what they held: no temporary or half-made relation.
 async fn leftovers(app: &App) -> i64 {
     app.count("select count(*) from pg_class where relname like '%remat_new%' or relname like '%remat_old%' or relname like '%remat_run%' or relname like '%remat_diff%'").await
-}
-
-fn spawn_refresh(app: &App, view: &View) -> tokio::task::JoinHandle<Run> {
-    let (remat, view) = (app.remat.clone(), view.clone());
-    tokio::spawn(async move {
-        remat.refresh(&view, RefreshOptions::default()).await.expect("the run is recorded")
-    })
 }
 
 #[tokio::test]
@@ -293,7 +286,7 @@ async fn a_person_can_cancel_and_the_run_says_cancelled() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
     app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
-    let refresh = spawn_refresh(&app, &view);
+    let refresh = app.spawn_refresh(&view);
     app.waits_for_gate().await;
     app.remat.cancel_all().await;
     assert_eq!(refresh.await.unwrap().status, Status::Cancelled);
@@ -316,7 +309,7 @@ async fn a_deadlock_ends_the_run_as_failed_with_its_code() {
         .batch_execute("begin; set local deadlock_timeout = '60s'; select pg_advisory_xact_lock(2)")
         .await
         .unwrap();
-    let refresh = spawn_refresh(&app, &view);
+    let refresh = app.spawn_refresh(&view);
     let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and objid = 2 and database = (select oid from pg_database where datname = current_database())";
     wait_until("the merge waits in its trigger", async || app.count(waiting).await > 0).await;
     let blocked = tokio::spawn(async move {
@@ -334,7 +327,7 @@ async fn of_two_refreshes_at_once_one_is_skipped_and_names_the_other() {
         let app = App::start().await;
         let view = app.view(strategy, GATED).await;
         app.sql.batch_execute("select pg_advisory_lock(1)").await.unwrap();
-        let first = spawn_refresh(&app, &view);
+        let first = app.spawn_refresh(&view);
         app.waits_for_gate().await;
         let second = app.refresh(&view).await;
         assert_eq!((second.status, second.reason.as_deref()), (Status::Skipped, Some("already_running")));

@@ -189,7 +189,7 @@ impl Remat {
 
     /// Drops the relation if remat made it; one that somebody else put in its place stays.
     async fn remove(&self, view: &View) -> Result<Option<Run>, Error> {
-        if !self.with_session(async |session| Ok(survey::stands(session, view).await?)).await? {
+        if self.with_session(async |session| Ok(survey::is_taken(session, view).await?)).await? {
             return self.retire(view).await.map(|()| None);
         }
         let options = DeleteOptions { if_exists: true, ..DeleteOptions::default() };

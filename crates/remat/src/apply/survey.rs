@@ -38,10 +38,9 @@ pub(super) async fn actual(
     Ok(actual)
 }
 
-/// Whether what remat made stands under the view's name.
-pub(super) async fn stands(session: &Session, view: &View) -> Result<bool, Failure> {
-    let named = catalog::relation_named(session, &view.definition.name).await?;
-    Ok(named.zip(view.relation.as_ref()).is_some_and(|(relation, made)| relation.oid == made.oid))
+/// Whether something that remat did not make stands under the view's name.
+pub(super) async fn is_taken(session: &Session, view: &View) -> Result<bool, Failure> {
+    Ok(matches!(existence(session, view).await?, Existence::Drifted { .. }))
 }
 
 /// Refuses a name that is new to remat when something stands there: to build over it would destroy it.

@@ -63,7 +63,7 @@ where
         Err(error) => {
             // First of all: while the session lives, so does its transaction.
             drop(session);
-            let lost = done.err().unwrap_or_else(|| Failure::from_server(error.complaint().clone()));
+            let lost = done.err().unwrap_or_else(|| error.into());
             resolve::outcome(remat, lease, &lost).await
         }
     }

@@ -80,8 +80,7 @@ pub(crate) async fn redefine(
         trigger: Trigger::Manual,
     };
     attempt(remat, task, async |frame: &Frame<'_>| {
-        let saved = views::save(frame.session, definition, Some(project)).await;
-        saved.map_err(|error| Failure::from_server(error.complaint().clone()))?;
+        views::save(frame.session, definition, Some(project)).await?;
         let existing = catalog::relation_named(frame.session, &definition.name).await?;
         let options = CreateOptions { force: true, ..CreateOptions::default() };
         build(frame, existing.as_ref(), options).await

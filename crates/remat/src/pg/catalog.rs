@@ -91,12 +91,6 @@ pub async fn print_full_names(session: &Session) -> Result<(), Failure> {
     session.batch("set local search_path = ''").await
 }
 
-/// The server's version, as 150004 for 15.4.
-pub async fn server_version(session: &Session) -> Result<i32, Failure> {
-    let row = session.query_one("select current_setting('server_version_num')::int4", &[]).await?;
-    Ok(row.get(0))
-}
-
 async fn read(session: &Session, sql: &str, params: &[Param<'_>]) -> Result<Option<Relation>, Failure> {
     session.query_opt(sql, params).await?.as_ref().map(from_row).transpose()
 }

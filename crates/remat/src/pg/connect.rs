@@ -61,12 +61,6 @@ impl Target {
         text.parse::<Config>().is_ok_and(|config| config.get_password().is_some())
     }
 
-    /// True when neither a URL nor any environment variable names a server.
-    pub fn is_unconfigured(url: Option<&str>, env: Environment<'_>) -> bool {
-        url.is_none()
-            && ["DATABASE_URL", "PGHOST", "PGSERVICE", "PGDATABASE"].iter().all(|name| env(name).is_none())
-    }
-
     /// Opens a session.
     pub async fn connect(&self) -> Result<Session, Error> {
         let connected = self.config.connect(self.tls.clone()).await;
@@ -242,7 +236,6 @@ mod tests {
             _ => None,
         };
         assert_eq!(Target::resolve(None, &env).unwrap().to_string(), "ada@db:6543/app");
-        assert!(!Target::is_unconfigured(None, &env));
     }
 
     #[test]

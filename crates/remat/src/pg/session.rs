@@ -88,16 +88,6 @@ impl Session {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    /// Lets the server parse and analyse one statement without running it.
-    pub async fn describe(&self, sql: &str) -> Result<Vec<(String, Type)>, Failure> {
-        let statement = self.client.prepare(sql).await.map_err(|error| failure(&error))?;
-        Ok(statement
-            .columns()
-            .iter()
-            .map(|column| (column.name().to_owned(), column.type_().clone()))
-            .collect())
-    }
-
     /// What the server said beside its answers since the last call, the first hundred lines.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))

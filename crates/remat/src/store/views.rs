@@ -111,7 +111,7 @@ pub async fn standing(
         Failure::new(FailureKind::UndefinedObject, "the view is not defined any more")
             .with_hint("Somebody retired it; define it again.")
     })?;
-    let view = from_row(&row).map_err(|error| Failure::from_server(error.complaint().clone()))?;
+    let view = from_row(&row)?;
     Ok(match definition {
         Some(definition) => View { definition: definition.clone(), ..view },
         None => view,

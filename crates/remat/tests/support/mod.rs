@@ -12,6 +12,7 @@ use remat::{
     view::{Definition, Strategy, View},
 };
 use remat_testkit::{TestDb, wait_until};
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 /// Sales by user: a table whose rows the tests change.
@@ -70,6 +71,14 @@ impl App {
 
     pub async fn refresh(&self, view: &View) -> Run {
         self.remat.refresh(view, RefreshOptions::default()).await.expect("the run is recorded")
+    }
+
+    /// A refresh beside the test.
+    pub fn spawn_refresh(&self, view: &View) -> JoinHandle<Run> {
+        let (remat, view) = (self.remat.clone(), view.clone());
+        tokio::spawn(async move {
+            remat.refresh(&view, RefreshOptions::default()).await.expect("the run is recorded")
+        })
     }
 
     pub async fn refresh_by(&self, view: &View, strategy: Strategy) -> Run {
