@@ -33,12 +33,14 @@
 //! ```
 
 pub mod apply;
+pub mod backend;
 mod builder;
 pub mod compare;
 pub mod embedded;
 pub mod error;
 mod face;
 pub mod failure;
+pub mod job;
 pub mod migrate;
 pub mod name;
 pub mod operation;

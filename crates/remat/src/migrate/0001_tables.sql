@@ -26,6 +26,10 @@ create table remat.views (
     system_identifier    bigint,
     -- the statements of a merge, so that the SQL interface can run it without a remat process
     program              jsonb,
+    -- how its runs reach a worker: queue, priority, overlap, misfire, retries; see schedule/dispatch.rs
+    dispatch             jsonb not null default '{}',
+    -- the serving copy outside PostgreSQL, if there is one; see publish/mod.rs
+    publish              jsonb,
     pause                jsonb,
     retired_at           timestamptz,
     created_at           timestamptz not null default clock_timestamp(),
@@ -55,9 +59,31 @@ create table remat.runs (
     queue          text not null default 'default',
     backend        text not null default 'inline',
     worker         text,
+    -- the row of remat.workers that claimed it; null for a run that a command or a function did at once
+    worker_id      bigint,
     attempt        integer not null default 1 check (attempt > 0),
+    -- the attempt before this one; what is left to spend on further ones
+    retry_of       bigint,
+    lock_retries   integer not null default 0 check (lock_retries >= 0),
+    work_retries   integer not null default 0 check (work_retries >= 0),
+    -- counts the claims: a worker with an older one changes nothing
     fence          bigint not null default 1,
-    heartbeat_at   timestamptz,
+    -- the options of the operation, as JSON of job.rs; for a SQL job its text
+    arguments      jsonb not null default '{}',
+    -- the larger, the sooner
+    priority       integer not null default 0,
+    -- not to be claimed before
+    due_at         timestamptz not null default clock_timestamp(),
+    -- pending runs with the same key become one
+    coalesce_key   text,
+    -- runs that must end before this one begins
+    waits_for      bigint[] not null default '{}',
+    -- the scheduled job and the row of remat.fires that asked for it
+    job_name       text,
+    fire_id        bigint,
+    -- what somebody else calls this request: the same twice is one run
+    request_key    text unique,
+    cancel_asked_at timestamptz,
     pid            integer,
     backend_start  timestamptz,
     queued_at      timestamptz not null default clock_timestamp(),
@@ -78,6 +104,7 @@ create table remat.runs (
     error_hint     text,
     meta           jsonb not null default '{}',
     constraint view_or_sql check ((view_id is null) = (operation = 'sql')),
+    constraint sql_has_a_job check (operation <> 'sql' or job_name is not null),
     constraint pending_has_not_started check (status <> 'pending' or (started_at is null and finished_at is null)),
     constraint running_has_started check (status not in ('running', 'unknown') or (started_at is not null and finished_at is null)),
     constraint success_is_whole check (status <> 'success' or (started_at is not null and finished_at is not null
@@ -94,6 +121,8 @@ create index runs_of_view on remat.runs (view_id, id desc);
 create index runs_that_filled on remat.runs (view_id, data_as_of desc) where status = 'success' and data_as_of is not null;
 -- what has not ended yet: few rows, looked at often
 create index runs_not_ended on remat.runs (status, queued_at) where status in ('pending', 'running', 'unknown');
+-- what the next claim takes
+create index runs_pending on remat.runs (priority desc, due_at, id) where status = 'pending';
 -- what went wrong: few rows among many
 create index runs_that_failed on remat.runs (id desc) where status in ('failed', 'cancelled');
 
@@ -106,11 +135,52 @@ create table remat.scheduled_jobs (
     sql        text,
     project    text,
     enabled    boolean not null default true,
+    dispatch   jsonb not null default '{}',
+    -- the newest nominal time that was dealt with
     last_fire  timestamptz,
-    next_fire  timestamptz,
     created_at timestamptz not null default clock_timestamp(),
     updated_at timestamptz not null default clock_timestamp(),
     constraint one_thing_to_do check (num_nonnulls(view_id, tag, sql) = 1)
+);
+
+-- What fell due. The unique keys are the whole agreement between any number of schedulers: whoever inserts the row
+-- enqueues its runs in the same transaction, everybody else has nothing to do.
+create table remat.fires (
+    id          bigint generated always as identity primary key,
+    job_name    text,
+    view_id     bigint references remat.views on delete cascade,
+    -- the nominal time, whenever it was noticed
+    fire_at     timestamptz not null,
+    recorded_at timestamptz not null default clock_timestamp(),
+    outcome     text not null check (outcome in ('enqueued', 'skipped')),
+    -- why it was skipped
+    reason      text,
+    -- how many earlier times had been missed and are answered by this row
+    missed      integer not null default 0 check (missed >= 0),
+    constraint fire_of_one_thing check (num_nonnulls(job_name, view_id) = 1),
+    constraint skipped_fire_says_why check ((outcome = 'skipped') = (reason is not null))
+);
+create unique index fires_of_job on remat.fires (job_name, fire_at) where job_name is not null;
+create unique index fires_of_view on remat.fires (view_id, fire_at) where view_id is not null;
+
+-- Processes that claim runs. One whose heartbeat stops, and whose transactions are gone, has lost its runs.
+create table remat.workers (
+    id           bigint generated always as identity primary key,
+    name         text not null,
+    version      text not null,
+    backend      text not null,
+    queues       text[],
+    slots        integer not null check (slots > 0),
+    state        text not null default 'running' check (state in ('running', 'draining', 'polling')),
+    started_at   timestamptz not null default clock_timestamp(),
+    heartbeat_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+-- How many runs of a queue may be at work at once, over all processes; the queue `*` is all of them together.
+create table remat.queues (
+    name        text primary key check (name <> ''),
+    concurrency integer not null check (concurrency > 0),
+    project     text
 );
 
 create table remat.events (

@@ -2,6 +2,7 @@
 //!
 //! With `force`, an existing relation stays in use until the new one is whole, and what it carried goes over.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -27,7 +28,8 @@ use crate::{
 };
 
 /// What a caller may say about one create.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct CreateOptions {
     /// Build the relation anew although one stands there, and let it take the name.
     pub force: bool,

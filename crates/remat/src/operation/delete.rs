@@ -1,5 +1,6 @@
 //! Delete: drops the relation. The definition and its runs stay.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -22,7 +23,8 @@ use crate::{
 };
 
 /// What a caller may say about one delete.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeleteOptions {
     /// Also drop what depends on the view.
     pub cascade: bool,

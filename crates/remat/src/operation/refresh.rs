@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
@@ -25,7 +26,8 @@ use crate::{
 };
 
 /// What a caller may say about one refresh.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RefreshOptions {
     /// Instead of the definition's strategy.
     pub strategy: Option<Strategy>,

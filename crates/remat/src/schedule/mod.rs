@@ -11,6 +11,7 @@
 //!
 //! If both the day of the month and the day of the week are given, either suffices, as in every cron.
 
+mod dispatch;
 mod fault;
 
 use std::{iter, sync::LazyLock};
@@ -20,6 +21,8 @@ use croner::{
     parser::{CronParser, Seconds, Year},
 };
 use jiff::{Timestamp, tz::TimeZone};
+
+pub use dispatch::{Dispatch, Misfire, Overlap};
 
 use crate::error::{Error, ErrorKind};
 

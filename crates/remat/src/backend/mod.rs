@@ -1,0 +1,120 @@
+//! How a run reaches a worker.
+//!
+//! Law: the row in `remat.runs` is the truth, and a back end carries only a wake-up. So all back ends have one
+//! guarantee, that of the table: a message that is lost, doubled, late or out of order neither loses nor doubles a run,
+//! because a worker claims the row by compare-and-set and a sweep announces again what waits too long. A back end is
+//! named in the settings; nothing is guessed, and one that cannot be reached is an error that says so.
+//!
+//! An application adds its own by implementing [`JobBackend`].
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a back end carries: which run waits, and in which queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// The row of `remat.runs`.
+    pub run_id: i64,
+    /// Its queue.
+    pub queue: String,
+}
+
+/// What a worker hears through a back end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// A run waits, or did: another worker may have it by now.
+    Hint(Hint),
+    /// Runs may wait; which ones, the table tells.
+    Something,
+    /// Somebody asks for a run that has no row yet, in the words of their own job system.
+    Request(Request),
+}
+
+/// A run that somebody asks for through a back end itself, such as a Ruby program that pushes a Sidekiq job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The job's class as it was sent; see [`crate::job::JobKind::parse`].
+    pub job: String,
+    /// Its arguments as they were sent; see [`crate::job::Job::from_arguments`].
+    pub arguments: Vec<Value>,
+    /// The queue.
+    pub queue: String,
+    /// What the sender calls this request: the same one twice is one run.
+    pub key: String,
+}
+
+/// Carries wake-ups from whoever enqueues to whoever works.
+pub trait JobBackend: Send + Sync {
+    /// The name by which settings and rows call it.
+    fn kind(&self) -> &'static str;
+
+    /// Tells workers that these runs wait. They are committed already, so a failure loses nothing: the sweep announces
+    /// them again.
+    fn announce<'a>(&'a self, hints: &'a [Hint]) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Passes on to the ear whatever arrives for these queues (for every queue that it knows when there are none), until
+    /// the ear closes, then gives `Ok`. A message may be taken from the broker when [`Ear::ready`] says so, and is
+    /// acknowledged after [`Ear::hear`] gave `Ok`. Fails when the connection is lost; the worker then calls it again.
+    fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+/// The worker's end of a back end.
+#[derive(Clone, Debug)]
+pub struct Ear {
+    heard: mpsc::Sender<(Heard, oneshot::Sender<()>)>,
+    state: watch::Receiver<EarState>,
+}
+
+/// What the worker can do with another message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarState {
+    /// It has room.
+    Open,
+    /// All its slots are at work.
+    Busy,
+    /// It stops.
+    Closed,
+}
+
+/// What the worker keeps of an [`Ear`].
+#[derive(Debug)]
+pub struct EarEnd {
+    /// What was heard, each with the means to say that it is safe.
+    pub heard: mpsc::Receiver<(Heard, oneshot::Sender<()>)>,
+    /// Says whether there is room.
+    pub state: watch::Sender<EarState>,
+}
+
+impl Ear {
+    /// An ear and the end that a worker keeps.
+    pub fn new() -> (Self, EarEnd) {
+        let (heard, receiver) = mpsc::channel(1);
+        let (sender, state) = watch::channel(EarState::Open);
+        (Self { heard, state }, EarEnd { heard: receiver, state: sender })
+    }
+
+    /// Waits until there is room for a message; false when the worker stops.
+    pub async fn ready(&self) -> bool {
+        let mut state = self.state.clone();
+        let settled = state.wait_for(|state| *state != EarState::Busy).await;
+        settled.is_ok_and(|state| *state == EarState::Open)
+    }
+
+    /// Resolves when the worker stops.
+    pub async fn closed(&self) {
+        let mut state = self.state.clone();
+        let _ = state.wait_for(|state| *state == EarState::Closed).await;
+    }
+
+    /// Hands a message over; resolves when what it asks for is safe in the table.
+    pub async fn hear(&self, heard: Heard) -> Result<(), Error> {
+        let gone = || Error::new(ErrorKind::Conflict, "the worker has stopped");
+        let (safe, is_safe) = oneshot::channel();
+        self.heard.send((heard, safe)).await.map_err(|_| gone())?;
+        is_safe.await.map_err(|_| gone())
+    }
+}
