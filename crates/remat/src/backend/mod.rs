@@ -37,7 +37,7 @@ pub enum Heard {
 /// A run that somebody asks for through a back end itself, such as a Ruby program that pushes a Sidekiq job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The job's class as it was sent; see [`crate::job::JobKind::parse`].
+    /// The job's class as it was sent; see [`crate::job::JobKind::parse_class`].
     pub job: String,
     /// Its arguments as they were sent; see [`crate::job::Job::from_arguments`].
     pub arguments: Vec<Value>,
