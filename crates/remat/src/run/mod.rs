@@ -3,6 +3,8 @@
 //! Law: every word here is stored and shown as it reads (snake case), from the table's column to the page's label.
 //! Which facts a status carries is mirrored by the CHECKs of the table. This module decides nothing about time.
 
+pub mod retry;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
