@@ -13,6 +13,7 @@
 
 mod dispatch;
 mod fault;
+pub mod misfire;
 
 use std::{iter, sync::LazyLock};
 
