@@ -17,7 +17,7 @@ use crate::{
     Remat,
     error::{Error, ErrorKind},
     name::RelationName,
-    operation::{self, CreateOptions, DeleteOptions},
+    operation::{self, Asked, CreateOptions, DeleteOptions},
     plan::{self, Drift, Plan, Step},
     project::Project,
     run::{Run, Status, Trigger},
@@ -157,7 +157,7 @@ impl Remat {
         crate::view::validate(definition)?;
         let save = async |session: &crate::pg::Session| views::save(session, definition, Some(project)).await;
         let view = self.with_session(save).await?;
-        operation::create::create(self, &view, CreateOptions::default(), Trigger::Manual).await
+        operation::create::create(self, view.id, CreateOptions::default(), Asked::Now(Trigger::Manual)).await
     }
 
     async fn rebuild(&self, project: &str, view: &View, definition: &Definition) -> Result<Run, Error> {
@@ -193,7 +193,7 @@ impl Remat {
             return self.retire(view).await.map(|()| None);
         }
         let options = DeleteOptions { if_exists: true, ..DeleteOptions::default() };
-        let run = operation::delete::delete(self, view, options, Trigger::Manual).await?;
+        let run = operation::delete::delete(self, view.id, options, Asked::Now(Trigger::Manual)).await?;
         if matches!(run.status, Status::Success | Status::Skipped) {
             self.retire(view).await?;
         }

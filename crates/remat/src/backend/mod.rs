@@ -7,10 +7,16 @@
 //!
 //! An application adds its own by implementing [`JobBackend`].
 
+mod inline;
+mod postgres;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
+
+pub use inline::InlineBackend;
+pub use postgres::PostgresBackend;
 
 use crate::error::{Error, ErrorKind};
 
@@ -108,6 +114,12 @@ impl Ear {
     pub async fn closed(&self) {
         let mut state = self.state.clone();
         let _ = state.wait_for(|state| *state == EarState::Closed).await;
+    }
+
+    /// Says that there may be work, if there is room for it: a worker that has none looks by itself when it has.
+    pub async fn nudge(&self, heard: Heard) -> Result<(), Error> {
+        let is_open = *self.state.borrow() == EarState::Open;
+        if is_open { self.hear(heard).await } else { Ok(()) }
     }
 
     /// Hands a message over; resolves when what it asks for is safe in the table.

@@ -119,8 +119,10 @@ create table remat.runs (
 create index runs_of_view on remat.runs (view_id, id desc);
 -- how fresh a view is: its last successful run that filled it
 create index runs_that_filled on remat.runs (view_id, data_as_of desc) where status = 'success' and data_as_of is not null;
--- what has not ended yet: few rows, looked at often
-create index runs_not_ended on remat.runs (status, queued_at) where status in ('pending', 'running', 'unknown');
+-- what is at work: few rows, looked at often
+create index runs_at_work on remat.runs (view_id, job_name) where status in ('running', 'unknown');
+-- what a request may join
+create index runs_to_join on remat.runs (coalesce_key) where status = 'pending' and coalesce_key is not null;
 -- what the next claim takes
 create index runs_pending on remat.runs (priority desc, due_at, id) where status = 'pending';
 -- what went wrong: few rows among many

@@ -1,10 +1,10 @@
 //! Brings remat's own schema up to date.
 //!
 //! Law: migrations are numbered, never edited once released, and applied under an advisory lock, each in a transaction
-//! with its row. A database that carries a migration which this program does not know is refused: an older program
-//! must not write into newer tables.
+//! with its row. An older program works on beside a migration that only adds, and refuses one that is marked as breaking:
+//! it must not write into tables that it does not understand.
 
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -16,6 +16,9 @@ struct Migration {
     version: i32,
     name: &'static str,
     sql: &'static str,
+    /// True when a program that does not know this migration may not work on a database that has it. All others only
+    /// add, so that a rolling upgrade need not stop the older daemons.
+    breaking: bool,
 }
 
 impl Migration {
@@ -25,22 +28,34 @@ impl Migration {
 
     fn record(&self) -> String {
         format!(
-            "insert into remat.migrations (version, name, checksum) values ({}, {}, {})",
+            "insert into remat.migrations (version, name, checksum, breaking) values ({}, {}, {}, {})",
             self.version,
             literal(self.name),
-            literal(&hash(self.sql))
+            literal(&hash(self.sql)),
+            self.breaking
         )
     }
 }
 
 /// Every migration in order.
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "tables", sql: include_str!("0001_tables.sql") },
-    Migration { version: 2, name: "compatibility", sql: include_str!("0002_compatibility.sql") },
-    Migration { version: 3, name: "sql_interface", sql: include_str!("0003_sql_interface.sql") },
-    Migration { version: 4, name: "guard", sql: include_str!("0004_guard.sql") },
-    Migration { version: 5, name: "sql_refresh", sql: include_str!("0005_sql_refresh.sql") },
-    Migration { version: 6, name: "sql_status", sql: include_str!("0006_sql_status.sql") },
+    Migration { version: 1, name: "tables", sql: include_str!("0001_tables.sql"), breaking: false },
+    Migration {
+        version: 2,
+        name: "compatibility",
+        sql: include_str!("0002_compatibility.sql"),
+        breaking: false,
+    },
+    Migration {
+        version: 3,
+        name: "sql_interface",
+        sql: include_str!("0003_sql_interface.sql"),
+        breaking: false,
+    },
+    Migration { version: 4, name: "guard", sql: include_str!("0004_guard.sql"), breaking: false },
+    Migration { version: 5, name: "sql_refresh", sql: include_str!("0005_sql_refresh.sql"), breaking: false },
+    Migration { version: 6, name: "sql_status", sql: include_str!("0006_sql_status.sql"), breaking: false },
+    Migration { version: 7, name: "queue", sql: include_str!("0007_queue.sql"), breaking: false },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.
@@ -57,6 +72,7 @@ create table if not exists remat.migrations (
     version    integer primary key,
     name       text not null,
     checksum   text not null,
+    breaking   boolean not null default false,
     applied_at timestamptz not null default clock_timestamp(),
     applied_by text not null default session_user
 )";
@@ -82,11 +98,22 @@ pub async fn pending_sql(session: &Session) -> Result<String, Error> {
     Ok(format!("begin;\n\n{}\n\ncommit;", parts.join("\n\n")))
 }
 
+/// The newest migration that this program knows.
+pub(crate) fn newest() -> i32 {
+    MIGRATIONS.last().map_or(0, |last| last.version)
+}
+
+/// The database was migrated to something that this program does not understand.
+pub(crate) fn outdated() -> Error {
+    Error::new(ErrorKind::Schema, "the remat tables are newer than this program")
+        .with_hint("Use the newer remat.")
+}
+
 /// Refuses a database whose tables are missing, older or newer than this program's.
 pub async fn check(session: &Session) -> Result<(), Error> {
     let known = recorded(session).await?;
     verify(&known)?;
-    if known.len() == MIGRATIONS.len() {
+    if known.len() >= MIGRATIONS.len() {
         return Ok(());
     }
     let database: String = session.query_one("select current_database()::text", &[]).await?.get(0);
@@ -116,27 +143,35 @@ async fn apply_missing(session: &Session) -> Result<Vec<String>, Error> {
     Ok(applied)
 }
 
-async fn recorded(session: &Session) -> Result<Vec<(i32, String)>, Error> {
+/// A migration that the database has.
+struct Recorded {
+    version: i32,
+    checksum: String,
+    breaking: bool,
+}
+
+async fn recorded(session: &Session) -> Result<Vec<Recorded>, Error> {
     let exists = session.query_one("select to_regclass('remat.migrations') is not null", &[]).await?;
     if !exists.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    let rows = session.query("select version, checksum from remat.migrations order by version", &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let sql = "select version, checksum, breaking from remat.migrations order by version";
+    let recorded = |row: &Row| Recorded { version: row.get(0), checksum: row.get(1), breaking: row.get(2) };
+    Ok(session.query(sql, &[]).await?.iter().map(recorded).collect())
 }
 
-/// The database's history must be a beginning of ours.
-fn verify(known: &[(i32, String)]) -> Result<(), Error> {
-    for (position, (version, checksum)) in known.iter().enumerate() {
-        let Some(ours) = MIGRATIONS.get(position).filter(|ours| ours.version == *version) else {
-            return Err(Error::new(ErrorKind::Schema, "the remat tables are newer than this program")
-                .with_detail(format!(
-                    "The database has migration {version}; this program knows {}.",
-                    MIGRATIONS.len()
-                ))
-                .with_hint("Use the newer remat."));
+/// The database's history must be a beginning of ours, or go on from ours with migrations that only add.
+fn verify(known: &[Recorded]) -> Result<(), Error> {
+    for (position, Recorded { version, checksum, breaking }) in known.iter().enumerate() {
+        let Some(ours) = MIGRATIONS.get(position) else {
+            if *breaking {
+                let known = MIGRATIONS.len();
+                let detail = format!("The database has migration {version}; this program knows {known}.");
+                return Err(outdated().with_detail(detail));
+            }
+            continue;
         };
-        if hash(ours.sql) != *checksum {
+        if ours.version != *version || hash(ours.sql) != *checksum {
             return Err(Error::new(
                 ErrorKind::Schema,
                 format!("migration {version} differs from this program's"),
@@ -151,16 +186,33 @@ fn verify(known: &[(i32, String)]) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    fn of_this_program() -> Vec<Recorded> {
+        let of = |m: &Migration| Recorded { version: m.version, checksum: hash(m.sql), breaking: false };
+        MIGRATIONS.iter().map(of).collect()
+    }
+
     #[test]
     fn a_newer_database_is_refused() {
-        let mut known: Vec<_> = MIGRATIONS.iter().map(|m| (m.version, hash(m.sql))).collect();
+        let mut known = of_this_program();
         assert!(verify(&known).is_ok());
-        known.push((1000, "x".into()));
+        known.push(Recorded { version: 1000, checksum: "x".into(), breaking: true });
         assert!(verify(&known).unwrap_err().to_string().contains("newer"));
     }
 
     #[test]
+    fn a_newer_database_that_only_added_is_worked_on() {
+        let mut known = of_this_program();
+        known.push(Recorded { version: 1000, checksum: "x".into(), breaking: false });
+        assert!(verify(&known).is_ok());
+    }
+
+    #[test]
     fn a_migration_that_was_edited_after_release_is_refused() {
-        assert!(verify(&[(1, "other".into())]).unwrap_err().to_string().contains("differs"));
+        assert!(
+            verify(&[Recorded { version: 1, checksum: "other".into(), breaking: false }])
+                .unwrap_err()
+                .to_string()
+                .contains("differs")
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::resolve;
+use super::{claimed, resolve};
 use crate::{
     Remat,
     error::Error,
@@ -12,11 +12,15 @@ use crate::{
     pg::{Session, lock},
     run::{Operation, Run, Status, Trigger},
     store::{
+        queue::{self, Claim, Next},
         runs::{self, Ending, Lease},
         views,
     },
     view::{Definition, Settings, View},
 };
+
+/// How long a claimed run waits before it is claimed again, when somebody who is no worker has its view.
+const YIELD: Duration = Duration::from_secs(1);
 
 /// How the work ended without failing.
 pub(super) enum Done {
@@ -40,7 +44,27 @@ pub(super) struct Task<'a> {
     /// Takes the place of the one that is stored.
     pub(super) definition: Option<&'a Definition>,
     pub(super) operation: Operation,
-    pub(super) trigger: Trigger,
+    pub(super) asked: Asked<'a>,
+}
+
+/// How a run came to be: opened here and now, or waiting in the queue and claimed by this worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked<'a> {
+    /// Now, by this caller.
+    Now(Trigger),
+    /// Earlier; this worker has claimed it.
+    Claimed(&'a Claim),
+}
+
+impl Asked<'_> {
+    /// What follows an attempt that failed: whoever asks now is told and decides, a claim has its budgets.
+    pub(super) fn next(self, remat: &Remat, failure: &Failure) -> Option<Next> {
+        let Self::Claimed(claim) = self else { return None };
+        if failure.kind == FailureKind::Cancelled && remat.is_stopping() {
+            return Some(Next::Again);
+        }
+        Some(claimed::next_after(failure.kind, claim))
+    }
 }
 
 /// Runs `work` as one run of a view and gives the run as its row has it afterwards. A failed run is not an error
@@ -51,11 +75,32 @@ where
 {
     let session = remat.session().await?;
     let cancellable = remat.cancellable(&session);
-    let lease = runs::open(&session, task.view_id, task.operation, task.trigger).await?;
+    let lease = match task.asked {
+        Asked::Now(trigger) => runs::open(&session, task.view_id, task.operation, trigger).await?,
+        Asked::Claimed(claim) => claim.lease,
+    };
+    let _at_work = remat.at_work(lease.run_id, &session);
     let began = Instant::now();
     let done = within_transaction(&session, lease, task, began, work).await;
     drop(cancellable);
-    match read_end(&session, lease, began, &done).await {
+    conclude(remat, session, Attempted { lease, asked: task.asked, began, done }).await
+}
+
+/// An attempt whose transaction is over, or whose session is.
+pub(super) struct Attempted<'a> {
+    pub(super) lease: Lease,
+    pub(super) asked: Asked<'a>,
+    pub(super) began: Instant,
+    pub(super) done: Result<(), Failure>,
+}
+
+/// Writes the end of a run that has not written it itself, and gives the run as its row has it.
+pub(super) async fn conclude(
+    remat: &Remat,
+    session: Session,
+    attempted: Attempted<'_>,
+) -> Result<Run, Error> {
+    match read_end(remat, &session, &attempted).await {
         Ok(run) => {
             remat.give_back(session);
             Ok(run)
@@ -63,8 +108,8 @@ where
         Err(error) => {
             // First of all: while the session lives, so does its transaction.
             drop(session);
-            let lost = done.err().unwrap_or_else(|| error.into());
-            resolve::outcome(remat, lease, &lost).await
+            let lost = attempted.done.err().unwrap_or_else(|| error.into());
+            resolve::outcome(remat, attempted.lease, attempted.asked, &lost).await
         }
     }
 }
@@ -72,16 +117,12 @@ where
 /// The run as its row has it, after a failure was written there. Fails when the session cannot tell any more: then the
 /// server must be asked over another one. Only that decides, and not the code of the failure: a query may fail with
 /// the code of a lost connection because it asks another server.
-async fn read_end(
-    session: &Session,
-    lease: Lease,
-    began: Instant,
-    done: &Result<(), Failure>,
-) -> Result<Run, Error> {
-    if let Err(failure) = done {
-        settle_failure(session, lease, began, failure).await?;
+async fn read_end(remat: &Remat, session: &Session, attempted: &Attempted<'_>) -> Result<Run, Error> {
+    if let Err(failure) = &attempted.done {
+        let next = attempted.asked.next(remat, failure);
+        settle_failure(session, attempted.lease, attempted.began, failure, next).await?;
     }
-    runs::get(session, lease.run_id).await
+    runs::get(session, attempted.lease.run_id).await
 }
 
 async fn within_transaction<W>(
@@ -94,13 +135,13 @@ async fn within_transaction<W>(
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
-    lock::begin_run(session, lease.run_id).await?;
+    lock::begin_run(session, lease.run_id, "").await?;
     let done = if lock::try_view(session, task.view_id).await? {
         let view = views::standing(session, task.view_id, task.definition).await?;
         pin(session, &view.definition.settings).await?;
         work(&Frame { session, view: &view }).await?
     } else {
-        Done::Skipped("already_running".into())
+        return yield_view(session, lease, task).await;
     };
     match done {
         Done::Success(mut ending) => {
@@ -114,6 +155,16 @@ where
             session.batch("rollback").await?;
             settle_skip(session, lease, task.view_id, reason).await
         }
+    }
+}
+
+/// Somebody else is at the view. Whoever asks now is told so; a request that waited its turn goes on waiting, because
+/// what it was made for may have been written after the other one began to read.
+async fn yield_view(session: &Session, lease: Lease, task: Task<'_>) -> Result<(), Failure> {
+    session.batch("rollback").await?;
+    match task.asked {
+        Asked::Now(_) => settle_skip(session, lease, task.view_id, "already_running".into()).await,
+        Asked::Claimed(_) => queue::release(session, lease, YIELD).await,
     }
 }
 
@@ -144,8 +195,9 @@ async fn settle_failure(
     lease: Lease,
     began: Instant,
     failure: &Failure,
+    next: Option<Next>,
 ) -> Result<(), Error> {
-    session.batch("rollback").await?;
+    session.batch("rollback; begin").await?;
     let ending = Ending {
         strategy: failure.attempted.strategy.clone(),
         reason: failure.attempted.reason.clone(),
@@ -157,8 +209,14 @@ async fn settle_failure(
     };
     match runs::settle(session, lease, resolve::status_after(failure), &ending).await {
         // Somebody ended the run meanwhile; the row tells what they found.
-        Err(lost) if lost.kind == FailureKind::LeaseLost => Ok(()),
-        other => Ok(other?),
+        Err(lost) if lost.kind == FailureKind::LeaseLost => Ok(session.batch("rollback").await?),
+        Err(other) => Err(other.into()),
+        Ok(()) => {
+            if let Some(next) = next {
+                queue::follow_up(session, lease.run_id, next).await?;
+            }
+            Ok(session.batch("commit").await?)
+        }
     }
 }
 

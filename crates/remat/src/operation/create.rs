@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    attempt::{Done, Frame, Task, attempt, whole_millis, with_notes},
+    attempt::{Asked, Done, Frame, Task, attempt, whole_millis, with_notes},
     refresh::deployed,
 };
 use crate::{
@@ -41,11 +41,11 @@ pub struct CreateOptions {
 
 pub(crate) async fn create(
     remat: &Remat,
-    view: &View,
+    view_id: i64,
     options: CreateOptions,
-    trigger: Trigger,
+    asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id: view.id, definition: None, operation: Operation::Create, trigger };
+    let task = Task { view_id, definition: None, operation: Operation::Create, asked };
     attempt(remat, task, async |frame: &Frame<'_>| {
         let existing = catalog::relation_named(frame.session, &frame.view.definition.name).await?;
         match existing {
@@ -79,7 +79,7 @@ pub(crate) async fn redefine(
         view_id: view.id,
         definition: Some(definition),
         operation: Operation::Create,
-        trigger: Trigger::Manual,
+        asked: Asked::Now(Trigger::Manual),
     };
     attempt(remat, task, async |frame: &Frame<'_>| {
         views::save(frame.session, definition, Some(project)).await?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    attempt::{Done, Frame, Task, attempt, whole_millis},
+    attempt::{Asked, Done, Frame, Task, attempt, whole_millis},
     refresh::deployed,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         catalog::{self, Relation},
         lock,
     },
-    run::{Operation, Run, Trigger},
+    run::{Operation, Run},
     store::{runs::Ending, views},
     strategy::merge,
     view::{RelationKind, View},
@@ -34,11 +34,11 @@ pub struct DeleteOptions {
 
 pub(crate) async fn delete(
     remat: &Remat,
-    view: &View,
+    view_id: i64,
     options: DeleteOptions,
-    trigger: Trigger,
+    asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id: view.id, definition: None, operation: Operation::Delete, trigger };
+    let task = Task { view_id, definition: None, operation: Operation::Delete, asked };
     attempt(remat, task, async |frame: &Frame<'_>| {
         let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {

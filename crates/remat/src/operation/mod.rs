@@ -5,12 +5,14 @@
 //! rolls all of it back and is written as the run's failure. An end that was not seen is asked for at the server.
 
 mod attempt;
+pub(crate) mod claimed;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod refresh;
 mod resolve;
+mod sql;
 
-pub(crate) use attempt::pin;
+pub(crate) use attempt::{Asked, pin};
 pub use create::CreateOptions;
 pub use delete::DeleteOptions;
 pub use refresh::RefreshOptions;

@@ -1,7 +1,7 @@
--- What the definition pins; that limits of the role on idle or long transactions do not end a run that waits for a lock
--- between two attempts; and that the server ends the work soon after its client is gone (Linux only).
+-- What the definition pins; that a limit of the role on long transactions does not end a run; and that the server ends
+-- the work soon after its client is gone (Linux only).
 select pg_catalog.set_config(name, '0', true)
-from   pg_catalog.unnest(array['idle_in_transaction_session_timeout', 'transaction_timeout']) as off(name)
+from   pg_catalog.unnest(array['transaction_timeout']) as off(name)
 where  pg_catalog.current_setting(name, true) is not null
 union  all
 select pg_catalog.set_config('client_connection_check_interval', '500ms', true)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
-use super::attempt::{Done, Frame, Task, attempt, millis, whole_millis, with_notes};
+use super::attempt::{Asked, Done, Frame, Task, attempt, millis, whole_millis, with_notes};
 use crate::{
     Remat,
     error::Error,
@@ -16,7 +16,7 @@ use crate::{
         Session,
         catalog::{self, Relation},
     },
-    run::{Operation, RowCount, Run, Status, Trigger},
+    run::{Operation, RowCount, Run, Status},
     store::{
         runs::{self, Ending, Rows},
         views,
@@ -39,11 +39,11 @@ pub struct RefreshOptions {
 
 pub(crate) async fn refresh(
     remat: &Remat,
-    view: &View,
+    view_id: i64,
     options: RefreshOptions,
-    trigger: Trigger,
+    asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id: view.id, definition: None, operation: Operation::Refresh, trigger };
+    let task = Task { view_id, definition: None, operation: Operation::Refresh, asked };
     let run = attempt(remat, task, async |frame: &Frame<'_>| {
         if frame.view.pause.is_some() && !options.force {
             return Ok(Done::Skipped("paused".into()));

@@ -6,25 +6,38 @@
 
 use std::time::{Duration, Instant};
 
+use super::attempt::Asked;
 use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
     pg::Session,
     run::{Run, Status},
-    store::runs::{self, Ending, Lease},
+    store::{
+        queue::{self, Claim, Next},
+        runs::{self, Ending, Lease},
+    },
 };
 
 /// How long to wait for the server and for the lost transaction to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn outcome(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> {
+pub(super) async fn outcome(
+    remat: &Remat,
+    lease: Lease,
+    asked: Asked<'_>,
+    lost: &Failure,
+) -> Result<Run, Error> {
+    let next = asked.next(remat, lost);
     let began = Instant::now();
     let mut newest = None;
     while began.elapsed() < PATIENCE {
         let left = PATIENCE.saturating_sub(began.elapsed());
-        match tokio::time::timeout(left, ask(remat, lease, lost)).await {
-            Ok(Ok(run)) if run.status.is_final() => return Ok(run),
+        match tokio::time::timeout(left, ask(remat, lease, next, lost)).await {
+            Ok(Ok(run)) if run.status.is_final() => {
+                suspect(remat, asked, &run).await;
+                return Ok(run);
+            }
             Ok(Ok(run)) => newest = Some(run),
             Ok(Err(error)) => tracing::debug!(%error, "the server does not answer yet"),
             Err(_) => break,
@@ -34,7 +47,23 @@ pub(super) async fn outcome(remat: &Remat, lease: Lease, lost: &Failure) -> Resu
     newest.ok_or_else(|| unresolved(lease))
 }
 
-async fn ask(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> {
+/// A view that takes its connection down again and again is paused.
+async fn suspect(remat: &Remat, asked: Asked<'_>, run: &Run) {
+    let Asked::Claimed(Claim { view_id: Some(view_id), .. }) = asked else { return };
+    if run.status != Status::Failed {
+        return;
+    }
+    let paused = remat.with_session(async |session| Ok(queue::quarantine(session, *view_id).await?)).await;
+    match paused {
+        Ok(true) => {
+            tracing::error!(view = run.view.as_ref().map(ToString::to_string), "the view is quarantined");
+        }
+        Ok(false) => {}
+        Err(error) => tracing::debug!(%error, "the view could not be judged"),
+    }
+}
+
+async fn ask(remat: &Remat, lease: Lease, next: Option<Next>, lost: &Failure) -> Result<Run, Error> {
     remat
         .with_session(async |session| {
             let run = runs::get(session, lease.run_id).await?;
@@ -44,14 +73,19 @@ async fn ask(remat: &Remat, lease: Lease, lost: &Failure) -> Result<Run, Error> 
             if runs::is_alive(session, lease.run_id).await? {
                 runs::mark_unknown(session, lease).await?;
             } else {
-                settle_rolled_back(session, lease, lost).await?;
+                settle_rolled_back(session, lease, next, lost).await?;
             }
             runs::get(session, lease.run_id).await
         })
         .await
 }
 
-async fn settle_rolled_back(session: &Session, lease: Lease, lost: &Failure) -> Result<(), Failure> {
+async fn settle_rolled_back(
+    session: &Session,
+    lease: Lease,
+    next: Option<Next>,
+    lost: &Failure,
+) -> Result<(), Failure> {
     let mut complaint = (*lost.complaint).clone();
     complaint.detail.get_or_insert_with(|| "The server rolled the work back.".into());
     complaint
@@ -62,10 +96,17 @@ async fn settle_rolled_back(session: &Session, lease: Lease, lost: &Failure) -> 
         meta: serde_json::json!({ "failure": lost.kind }),
         ..Ending::default()
     };
+    session.batch("begin").await?;
     match runs::settle(session, lease, status_after(lost), &ending).await {
         // It committed between the two questions; the row says so.
-        Err(failure) if failure.kind == FailureKind::LeaseLost => Ok(()),
-        other => other,
+        Err(failure) if failure.kind == FailureKind::LeaseLost => session.batch("rollback").await,
+        Err(other) => Err(other),
+        Ok(()) => {
+            if let Some(next) = next {
+                queue::follow_up(session, lease.run_id, next).await?;
+            }
+            session.batch("commit").await
+        }
     }
 }
 

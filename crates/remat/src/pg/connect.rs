@@ -4,6 +4,7 @@
 
 use std::{fmt, time::Duration};
 
+use tokio::sync::mpsc;
 use tokio_postgres::{
     Config,
     config::{Host, SslMode},
@@ -63,9 +64,16 @@ impl Target {
 
     /// Opens a session.
     pub async fn connect(&self) -> Result<Session, Error> {
+        self.connect_with(None).await
+    }
+
+    pub(super) async fn connect_with(
+        &self,
+        notified: Option<mpsc::UnboundedSender<String>>,
+    ) -> Result<Session, Error> {
         let connected = self.config.connect(self.tls.clone()).await;
         let (client, connection) = connected.map_err(|error| self.unreachable(&error))?;
-        Ok(Session::start(client, connection, self.tls.clone()))
+        Ok(Session::start(client, connection, self.tls.clone(), notified))
     }
 
     /// The same server, another database.

@@ -19,6 +19,9 @@ pub(crate) const VIEW_KEY: i32 = 0x7265_6d76;
 /// Advisory key space of runs: `remr` in ASCII.
 pub(crate) const RUN_KEY: i32 = 0x7265_6d72;
 
+/// How long the transaction of a run may stand idle. Between two attempts at a lock it does for half a second at most.
+const IDLE_LIMIT: &str = "20s";
+
 /// The second half of an advisory key. It is computed here: what `%` means between a bigint and an integer would be
 /// looked up along the role's search path, where somebody else's operator could fit better than the server's.
 pub(crate) fn key_of(id: i64) -> i32 {
@@ -33,10 +36,17 @@ pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Fa
 }
 
 /// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. It is READ COMMITTED
-/// whatever the role's default is: under an older snapshot a refresh would put older contents over newer ones.
-pub(crate) async fn begin_run(session: &Session, run_id: i64) -> Result<(), Failure> {
+/// whatever the role's default is: under an older snapshot a refresh would put older contents over newer ones. A process
+/// that is stopped between two statements loses its session after a while, so that its locks hold nobody up for ever.
+/// `pin` is what else holds for the transaction.
+pub(crate) async fn begin_run(session: &Session, run_id: i64, pin: &str) -> Result<(), Failure> {
     let mark = format!("select pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(run_id));
-    session.batch(&format!("begin transaction isolation level read committed read write; {mark}")).await
+    let limit = format!("set local idle_in_transaction_session_timeout = '{IDLE_LIMIT}'");
+    session
+        .batch(&format!(
+            "begin transaction isolation level read committed read write; {limit}; {pin}; {mark}"
+        ))
+        .await
 }
 
 /// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time

@@ -8,11 +8,13 @@
 pub mod catalog;
 mod connect;
 pub(crate) mod lock;
+mod notify;
 mod passfile;
 mod restricted;
 mod session;
 mod tls;
 
 pub use connect::{Environment, Target};
+pub(crate) use notify::{Listener, send as send_notification};
 pub(crate) use restricted::Restricted;
 pub use session::{Canceller, Param, Session};

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use futures_util::{StreamExt, stream};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_postgres::{
     AsyncMessage, Client, Connection, Row,
     types::{ToSql, Type},
@@ -37,6 +40,7 @@ impl Session {
         client: Client,
         mut connection: Connection<S, T>,
         tls: MakeRustlsConnect,
+        notified: Option<mpsc::UnboundedSender<String>>,
     ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -47,12 +51,21 @@ impl Session {
         tokio::spawn(async move {
             let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
             while let Some(Ok(message)) = messages.next().await {
-                if let AsyncMessage::Notice(notice) = message {
-                    let line = format!("{}: {}", notice.severity().to_lowercase(), notice.message());
-                    let mut kept = heard.lock().unwrap_or_else(PoisonError::into_inner);
-                    if kept.len() < NOTICES {
-                        kept.push(line);
+                match message {
+                    AsyncMessage::Notice(notice) => {
+                        let line = format!("{}: {}", notice.severity().to_lowercase(), notice.message());
+                        let mut kept = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                        if kept.len() < NOTICES {
+                            kept.push(line);
+                        }
                     }
+                    AsyncMessage::Notification(notification) => {
+                        if let Some(notified) = &notified {
+                            // Whoever stopped listening has dropped the other end.
+                            let _ = notified.send(notification.payload().to_owned());
+                        }
+                    }
+                    _ => {}
                 }
             }
         });

@@ -4,7 +4,10 @@
 //! WHERE clause, so that a worker which lost the run changes nothing.
 
 pub mod events;
+pub mod fires;
 pub mod jobs;
+pub mod queue;
 pub mod runs;
 pub mod stats;
 pub mod views;
+pub mod workers;

@@ -142,9 +142,11 @@ pub async fn is_alive(session: &Session, run_id: i64) -> Result<bool, Failure> {
     Ok(row.get(0))
 }
 
-/// Ends the runs whose transaction is gone without a trace of success, and gives their ids.
-pub async fn resolve_lost(session: &Session) -> Result<Vec<i64>, Failure> {
-    let rows = session.query(include_str!("resolve_lost.sql"), &[(&RUN_KEY, Type::INT4)]).await?;
+/// Ends the runs whose transaction is gone without a trace of success, enqueues another attempt where a worker lost one,
+/// and gives their ids. `me` is a worker and the runs that it holds; see `remat.resolve_lost`.
+pub async fn resolve_lost(session: &Session, me: Option<i64>, held: &[i64]) -> Result<Vec<i64>, Failure> {
+    let params = [(&me as _, Type::INT8), (&held as _, Type::INT8_ARRAY)];
+    let rows = session.query("select remat.resolve_lost($1, $2)", &params).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

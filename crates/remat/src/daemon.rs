@@ -1,0 +1,106 @@
+//! The daemon: starts the services, watches over them, and ends them in order.
+//!
+//! Law: any number of daemons may share a database; none of them leads. A service that breaks is begun anew and takes no
+//! other one down. The daemon ends when it is told to, or when the database was migrated to something that it does not
+//! understand.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    Remat,
+    backend::JobBackend,
+    error::Error,
+    service::{
+        Service, Stop, repeat,
+        rescuer::Rescuer,
+        scheduler::Scheduler,
+        told,
+        worker::{Worker, WorkerSettings},
+    },
+};
+
+/// What a daemon does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSettings {
+    /// How it works on runs; none to leave that to others.
+    pub worker: Option<WorkerSettings>,
+    /// Whether it makes runs of what falls due.
+    pub schedules: bool,
+}
+
+/// A daemon that is ready to run.
+pub struct Daemon {
+    remat: Remat,
+    worker: Option<Worker>,
+    services: Vec<Box<dyn Service>>,
+    wake: Arc<Notify>,
+}
+
+impl Daemon {
+    /// Enters the worker and prepares the services. The tables of remat must be this program's; see
+    /// [`Remat::check_schema`].
+    pub async fn prepare(
+        remat: &Remat,
+        backend: Arc<dyn JobBackend>,
+        settings: &DaemonSettings,
+    ) -> Result<Self, Error> {
+        let wake = Arc::new(Notify::new());
+        let worker = match &settings.worker {
+            Some(worker) => {
+                let (backend, wake) = (Arc::clone(&backend), Arc::clone(&wake));
+                Some(Worker::register(remat, backend, worker.clone(), wake).await?)
+            }
+            None => None,
+        };
+        let rescuer = Rescuer::new(remat, worker.as_ref().map(Worker::identity));
+        let mut services: Vec<Box<dyn Service>> = vec![Box::new(rescuer)];
+        if settings.schedules {
+            let seed = RandomState::new().hash_one("jitter");
+            services.push(Box::new(Scheduler::new(remat, backend, Arc::clone(&wake), seed)));
+        }
+        Ok(Self { remat: remat.clone(), worker, services, wake })
+    }
+
+    /// Adds a service to those that it came with.
+    pub fn add(&mut self, service: Box<dyn Service>) {
+        self.services.push(service);
+    }
+
+    /// Runs until it is told to stop.
+    pub async fn run(self, mut stop: watch::Receiver<Stop>) -> Result<(), Error> {
+        let (services_told, services_stop) = watch::channel(Stop::No);
+        let mut loops = JoinSet::new();
+        for service in self.services {
+            // The worker has the one bell; a service that rests is not woken early by anybody.
+            loops.spawn(repeat(service, Arc::new(Notify::new()), services_stop.clone()));
+        }
+        let result = if let Some(worker) = self.worker {
+            Box::pin(worker.run(stop)).await
+        } else {
+            told(&mut stop, Stop::Drain).await;
+            Ok(())
+        };
+        services_told.send_replace(Stop::Drain);
+        let ended = tokio::time::timeout(Duration::from_secs(5), async {
+            while let Some(ended) = loops.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a service broke off");
+                }
+            }
+        });
+        if ended.await.is_err() {
+            tracing::debug!("a service did not end in time");
+        }
+        drop((self.remat, self.wake));
+        result
+    }
+}

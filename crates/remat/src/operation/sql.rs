@@ -1,0 +1,56 @@
+//! Runs the statement of a scheduled job, as one run.
+//!
+//! Law: one statement, in a transaction that ends by writing the run's success. It travels by the extended protocol, which
+//! refuses a second statement; what manages transactions itself (`vacuum`, a procedure that commits) is refused by the
+//! server, which says so. It runs as the role that remat connects as: whoever may write `remat.scheduled_jobs` acts as
+//! that role.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::attempt::{Asked, Attempted, conclude, millis};
+use crate::{
+    Remat,
+    error::Error,
+    failure::Failure,
+    pg::{Session, lock},
+    run::{Run, Status},
+    store::{
+        queue::Claim,
+        runs::{self, Ending},
+    },
+};
+
+/// What holds for the statement whatever the role's settings are.
+const PIN: &str =
+    "set local search_path = public; set local TimeZone = 'UTC'; set local lock_timeout = '30s'";
+
+pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Run, Error> {
+    let session = remat.session().await?;
+    let cancellable = remat.cancellable(&session);
+    let _at_work = remat.at_work(claim.lease.run_id, &session);
+    let began = Instant::now();
+    let done = within_transaction(&session, claim, statement, began).await;
+    drop(cancellable);
+    let attempted = Attempted { lease: claim.lease, asked: Asked::Claimed(claim), began, done };
+    conclude(remat, session, attempted).await
+}
+
+async fn within_transaction(
+    session: &Session,
+    claim: &Claim,
+    statement: &str,
+    began: Instant,
+) -> Result<(), Failure> {
+    lock::begin_run(session, claim.lease.run_id, PIN).await?;
+    let touched = session.execute(statement, &[]).await?;
+    session.check_cancelled()?;
+    let ending = Ending {
+        duration_ms: Some(millis(began)),
+        meta: json!({ "job": claim.job_name, "rows": touched }),
+        ..Ending::default()
+    };
+    runs::settle(session, claim.lease, Status::Success, &ending).await?;
+    session.batch("commit").await
+}

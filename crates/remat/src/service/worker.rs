@@ -1,0 +1,316 @@
+//! Claims runs and does them.
+//!
+//! Law: the table tells what to do; whatever the back end says only tells when to look, and the worker looks from time to
+//! time anyway. It never claims more than it can begin at once. When it is to stop, it claims no more and finishes; when
+//! that takes too long, it cancels at the server, and what was cancelled so is enqueued again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{Stop, rescuer::Held, told, within};
+use crate::{
+    Remat,
+    backend::{Ear, EarEnd, EarState, Heard, JobBackend},
+    error::Error,
+    migrate, operation,
+    run::{Run, Trigger},
+    store::{
+        queue::{self, Claim},
+        workers::{self, Registration, State},
+    },
+};
+
+/// How often a worker says that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long a question about the queue may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long to wait before a back end is listened to again after it failed: at first, and at most.
+const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+/// How often a cancel is repeated: one that arrives between two statements cancels nothing.
+const CANCEL_AGAIN: Duration = Duration::from_millis(250);
+
+/// How a worker works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// For people: host and process.
+    pub name: String,
+    /// The queues that it serves; every one when there are none.
+    pub queues: Vec<String>,
+    /// How many runs it does at once.
+    pub slots: usize,
+    /// How often it looks into the table although nobody called.
+    pub poll: Duration,
+    /// How long it may take to finish when it is to stop.
+    pub grace: Duration,
+}
+
+/// A worker that is entered in `remat.workers`.
+pub struct Worker {
+    remat: Remat,
+    backend: Arc<dyn JobBackend>,
+    settings: WorkerSettings,
+    id: i64,
+    held: Held,
+    wake: Arc<Notify>,
+    listens: watch::Sender<bool>,
+}
+
+impl Worker {
+    /// Enters a worker. `wake` is rung by whoever enqueues in this process.
+    pub async fn register(
+        remat: &Remat,
+        backend: Arc<dyn JobBackend>,
+        settings: WorkerSettings,
+        wake: Arc<Notify>,
+    ) -> Result<Self, Error> {
+        let registration = Registration {
+            name: settings.name.clone(),
+            backend: backend.kind().to_owned(),
+            queues: settings.queues.clone(),
+            slots: settings.slots,
+        };
+        let id =
+            remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
+        let listens = watch::Sender::new(false);
+        Ok(Self { remat: remat.clone(), backend, settings, id, held: Held::default(), wake, listens })
+    }
+
+    /// Its row, and what it holds.
+    pub fn identity(&self) -> (i64, Held) {
+        (self.id, self.held.clone())
+    }
+
+    /// Works until it is to stop. Fails when the database was migrated to something that this program does not
+    /// understand; it has finished its work then, too.
+    pub async fn run(self, stop: watch::Receiver<Stop>) -> Result<(), Error> {
+        let (ear, end) = Ear::new();
+        let outdated = Notify::new();
+        let mut crew = Crew { worker: &self, running: JoinSet::new(), end };
+        let result = tokio::select! {
+            () = crew.work(stop.clone()) => Ok(()),
+            () = outdated.notified() => Err(migrate::outdated()),
+            never = self.listen(&ear) => match never {},
+            never = self.beat(State::Running, &outdated) => match never {},
+        };
+        let _ = crew.end.state.send(EarState::Closed);
+        tokio::select! {
+            () = crew.drain(stop) => {}
+            never = self.beat(State::Draining, &outdated) => match never {},
+        }
+        let left = self.remat.with_session(async |session| Ok(workers::leave(session, self.id).await?));
+        if let Err(error) = within(ANSWER, left).await {
+            tracing::debug!(%error, "the worker could not be taken out");
+        }
+        result
+    }
+
+    /// Listens for as long as the worker works, again after each failure.
+    async fn listen(&self, ear: &Ear) -> std::convert::Infallible {
+        let mut pause = LISTEN_AGAIN.0;
+        loop {
+            let began = Instant::now();
+            self.listens.send_replace(true);
+            let ended = self.backend.listen(&self.settings.queues, ear).await;
+            self.listens.send_replace(false);
+            if began.elapsed() > LISTEN_AGAIN.1 {
+                pause = LISTEN_AGAIN.0;
+            }
+            if let Err(error) = ended {
+                let backend = self.backend.kind();
+                tracing::warn!(backend, %error, "the back end does not wake this worker; it polls until it does");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LISTEN_AGAIN.1);
+        }
+    }
+
+    /// Says that the worker lives, and does what the answer asks for.
+    async fn beat(&self, state: State, outdated: &Notify) -> std::convert::Infallible {
+        loop {
+            let state = match (state, *self.listens.borrow()) {
+                (State::Running, false) => State::Polling,
+                (state, _) => state,
+            };
+            let pulse = self.remat.with_session(async |session| {
+                Ok(workers::beat(session, self.id, state, migrate::newest()).await?)
+            });
+            match within(ANSWER, pulse).await {
+                Ok(pulse) => {
+                    for run_id in &pulse.cancel {
+                        self.remat.cancel_here(*run_id).await;
+                    }
+                    if !pulse.registered {
+                        self.enter_again().await;
+                    }
+                    if pulse.outdated {
+                        outdated.notify_one();
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "a heartbeat failed"),
+            }
+            sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Somebody took the worker for dead: a machine that slept, or a backup that was restored.
+    async fn enter_again(&self) {
+        let registration = Registration {
+            name: self.settings.name.clone(),
+            backend: self.backend.kind().to_owned(),
+            queues: self.settings.queues.clone(),
+            slots: self.settings.slots,
+        };
+        let entered = self
+            .remat
+            .with_session(async |session| Ok(workers::enter(session, self.id, &registration).await?))
+            .await;
+        if let Err(error) = entered {
+            tracing::debug!(%error, "the worker could not be entered again");
+        }
+    }
+
+    /// How long until it is worth while to look again although nobody calls.
+    async fn rest(&self) -> Duration {
+        let due = self.remat.with_session(async |session| Ok(queue::until_next_due(session).await?));
+        match within(ANSWER, due).await {
+            Ok(Some(due)) => due.min(self.settings.poll).max(Duration::from_millis(1)),
+            _ => self.settings.poll,
+        }
+    }
+
+    async fn claim(&self, slots: usize) -> Result<Vec<Claim>, Error> {
+        let claimed = self.remat.with_session(async |session| {
+            Ok(queue::claim(session, self.id, &self.settings.queues, slots).await?)
+        });
+        within(ANSWER, claimed).await
+    }
+
+    /// Gives what was asked for in another job system's words a row.
+    async fn take(&self, heard: &Heard) {
+        if let Heard::Request(request) = heard
+            && let Err(error) = self.remat.enqueue_request(request, Trigger::Api, self.backend.kind()).await
+        {
+            tracing::error!(job = request.job, key = request.key, %error, "a request cannot be done");
+        }
+    }
+}
+
+/// A worker at work.
+struct Crew<'a> {
+    worker: &'a Worker,
+    running: JoinSet<()>,
+    end: EarEnd,
+}
+
+impl Crew<'_> {
+    async fn work(&mut self, mut stop: watch::Receiver<Stop>) {
+        let mut look_at = Instant::now();
+        loop {
+            if self.free() > 0 && look_at <= Instant::now() {
+                look_at = self.look().await;
+            }
+            let free = self.free() > 0;
+            let state = if free { EarState::Open } else { EarState::Busy };
+            self.end.state.send_if_modified(|now| std::mem::replace(now, state) != state);
+            tokio::select! {
+                () = told(&mut stop, Stop::Drain) => return,
+                Some(finished) = self.running.join_next(), if !self.running.is_empty() => {
+                    tell_broken(&finished);
+                    look_at = Instant::now();
+                }
+                Some((heard, safe)) = self.end.heard.recv(), if free => {
+                    look_at = self.attend(&heard, safe).await;
+                }
+                () = self.worker.wake.notified() => look_at = Instant::now(),
+                () = sleep_until(look_at), if free => {}
+            }
+        }
+    }
+
+    fn free(&self) -> usize {
+        self.worker.settings.slots.saturating_sub(self.running.len())
+    }
+
+    /// Claims what there is room for, and says when to look again.
+    async fn look(&mut self) -> Instant {
+        let free = self.free();
+        match self.worker.claim(free).await {
+            Ok(claims) => {
+                let full = claims.len() == free;
+                for claim in claims {
+                    self.begin(claim);
+                }
+                let rest = if full { Duration::ZERO } else { self.worker.rest().await };
+                Instant::now() + rest
+            }
+            Err(error) => {
+                tracing::debug!(%error, "nothing could be claimed");
+                Instant::now() + Duration::from_secs(1)
+            }
+        }
+    }
+
+    /// Looks because of a message, and acknowledges it when what it asks for is safe.
+    async fn attend(&mut self, heard: &Heard, safe: oneshot::Sender<()>) -> Instant {
+        self.worker.take(heard).await;
+        let next = self.look().await;
+        // The back end may have lost its connection meanwhile; it will bring the message again.
+        let _ = safe.send(());
+        next
+    }
+
+    fn begin(&mut self, claim: Claim) {
+        let remat = self.worker.remat.clone();
+        let holding = self.worker.held.hold(claim.lease.run_id);
+        self.running.spawn(async move {
+            let run_id = claim.lease.run_id;
+            match operation::claimed::perform(&remat, &claim).await {
+                Ok(run) => tell(&run),
+                Err(error) => tracing::warn!(run_id, %error, "the end of a run is not known yet"),
+            }
+            drop(holding);
+        });
+    }
+
+    /// Finishes what is at work; cancels it when that takes longer than the grace, or when somebody says so.
+    async fn drain(&mut self, mut stop: watch::Receiver<Stop>) {
+        let grace = self.worker.settings.grace;
+        tokio::select! {
+            () = self.finish() => return,
+            () = sleep(grace) => {}
+            () = told(&mut stop, Stop::Cancel) => {}
+        }
+        self.worker.remat.set_stopping();
+        loop {
+            self.worker.remat.cancel_all().await;
+            tokio::select! {
+                () = self.finish() => return,
+                () = sleep(CANCEL_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn finish(&mut self) {
+        while let Some(finished) = self.running.join_next().await {
+            tell_broken(&finished);
+        }
+    }
+}
+
+fn tell_broken(finished: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = finished {
+        tracing::error!(%error, "a run broke off; the rescuer will find out how it ended");
+    }
+}
+
+fn tell(run: &Run) {
+    let (id, status, operation) = (run.id, run.status.as_str(), run.operation.as_str());
+    let view = run.view.as_ref().map(ToString::to_string);
+    let error = run.error.as_ref().map(|error| error.primary.as_str());
+    tracing::info!(run = id, operation, view, status, duration_ms = run.duration_ms, error, "a run ended");
+}
