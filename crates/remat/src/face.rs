@@ -9,18 +9,13 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::{
-    backend::{Hint, JobBackend, Request},
     builder::Builder,
     compare::{self, Benchmark, Verification},
     error::{Error, ErrorKind},
     failure::FailureKind,
-    job::{Job, JobKind, ViewRef},
     migrate,
     name::RelationName,
     operation::{self, Asked, CreateOptions, DeleteOptions, RefreshOptions},
@@ -30,7 +25,6 @@ use crate::{
     store::{
         events::{self, Event},
         jobs::{self, ScheduledJob},
-        queue::{self, Enqueued, Order, Reach},
         runs::{self, Filter},
         stats::{self, ViewStats},
         views,
@@ -265,180 +259,6 @@ impl Remat {
     /// ```
     pub async fn refresh(&self, view: &View, options: RefreshOptions) -> Result<Run, Error> {
         operation::refresh::refresh(self, view.id, options, Asked::Now(Trigger::Manual)).await
-    }
-
-    /// Enqueues a job in the mission's form: which job, in which queue, and its arguments, the view first. The run waits in
-    /// the table from the moment that this returns, and the back end is told. With the `inline` back end it is done when this
-    /// returns.
-    ///
-    /// A refresh that is asked for while one waits joins it and gets its id.
-    pub async fn enqueue(
-        &self,
-        backend: &dyn JobBackend,
-        job: JobKind,
-        queue: Option<&str>,
-        arguments: &[Value],
-    ) -> Result<Enqueued, Error> {
-        let (view, job) = Job::from_arguments(job, arguments)?;
-        let view = self.referred(&view).await?;
-        self.enqueue_job(backend, &view, job, queue, Trigger::Manual).await
-    }
-
-    /// Enqueues a job that is typed already.
-    pub async fn enqueue_job(
-        &self,
-        backend: &dyn JobBackend,
-        view: &View,
-        job: Job,
-        queue: Option<&str>,
-        trigger: Trigger,
-    ) -> Result<Enqueued, Error> {
-        let order = Self::order(view, job, queue, trigger, backend.kind());
-        let enqueued =
-            self.with_session(async |session| Ok(queue::enqueue(session, &order, false).await?)).await?;
-        self.announce(backend, &[enqueued.run_id]).await?;
-        Ok(enqueued)
-    }
-
-    /// Enqueues a refresh of each view, in the order in which they read each other: each run waits for those of the views
-    /// that it reads, and is skipped when one of them fails.
-    pub async fn enqueue_views(
-        &self,
-        backend: &dyn JobBackend,
-        views: &[View],
-        reach: Reach,
-        options: RefreshOptions,
-        queue: Option<&str>,
-    ) -> Result<Vec<(i64, Enqueued)>, Error> {
-        let ids: Vec<i64> = views.iter().map(|view| view.id).collect();
-        let arguments = Job::Refresh(options).to_json();
-        let kind = backend.kind();
-        let enqueued = self
-            .with_session(async |session| {
-                Ok(queue::enqueue_views(session, &ids, reach, &arguments, Trigger::Manual, queue, kind)
-                    .await?)
-            })
-            .await?;
-        let runs: Vec<i64> = enqueued.iter().map(|(_, enqueued)| enqueued.run_id).collect();
-        self.announce(backend, &runs).await?;
-        Ok(enqueued)
-    }
-
-    /// Gives a request in another job system's words its run.
-    pub(crate) async fn enqueue_request(
-        &self,
-        request: &Request,
-        trigger: Trigger,
-        backend: &str,
-    ) -> Result<Enqueued, Error> {
-        let kind = JobKind::parse_class(&request.job)?;
-        let (view, job) = Job::from_arguments(kind, &request.arguments)?;
-        let view = self.referred(&view).await?;
-        let mut order = Self::order(&view, job, Some(&request.queue), trigger, backend);
-        order.request_key = Some(&request.key);
-        self.with_session(async |session| Ok(queue::enqueue(session, &order, false).await?)).await
-    }
-
-    fn order<'a>(
-        view: &View,
-        job: Job,
-        queue: Option<&str>,
-        trigger: Trigger,
-        backend: &'a str,
-    ) -> Order<'a> {
-        let _ = view;
-        let mut dispatch = crate::schedule::Dispatch::default();
-        if let Some(queue) = queue {
-            queue.clone_into(&mut dispatch.queue);
-        }
-        Order {
-            operation: job.operation(),
-            view_id: view.id,
-            arguments: job.to_json(),
-            trigger,
-            dispatch,
-            backend,
-            request_key: None,
-        }
-    }
-
-    /// Tells the back end; with `inline` does the runs instead.
-    async fn announce(&self, backend: &dyn JobBackend, runs: &[i64]) -> Result<(), Error> {
-        match backend.kind() {
-            // Sent with the rows.
-            "postgres" => Ok(()),
-            "inline" => self.perform_now(runs).await,
-            _ => {
-                let hints = self.hints(runs).await?;
-                if let Err(error) = backend.announce(&hints).await {
-                    tracing::warn!(%error, "runs could not be announced; workers find them when they look");
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Claims these runs and does them, one after the other.
-    async fn perform_now(&self, runs: &[i64]) -> Result<(), Error> {
-        for run_id in runs {
-            let claim =
-                self.with_session(async |session| Ok(queue::claim_one(session, *run_id).await?)).await?;
-            if let Some(claim) = claim {
-                // How it went, its row tells.
-                let _ = operation::claimed::perform(self, &claim).await?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn hints(&self, runs: &[i64]) -> Result<Vec<Hint>, Error> {
-        self.with_session(async |session| Ok(queue::hints(session, runs).await?)).await
-    }
-
-    async fn referred(&self, view: &ViewRef) -> Result<View, Error> {
-        match view {
-            ViewRef::Id(id) => {
-                let found = self.views().await?.into_iter().find(|view| view.id == *id);
-                found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("view {id} is not known")))
-            }
-            ViewRef::Name(name) => self.view(&RelationName::parse(name, "public")?).await,
-        }
-    }
-
-    /// Cancels a run: one that waits never begins, one that works is cancelled at the server. Gives the run once it has
-    /// ended, or as it stands after `patience`.
-    pub async fn cancel_run(&self, run_id: i64, patience: Duration) -> Result<Run, Error> {
-        let began = Instant::now();
-        loop {
-            let run = self
-                .with_session(async |session| {
-                    queue::cancel(session, run_id).await?;
-                    runs::get(session, run_id).await
-                })
-                .await?;
-            // One that arrives between two statements cancels nothing: so it is repeated.
-            if run.status.is_final() || began.elapsed() >= patience {
-                return Ok(run);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Waits until a run and the attempts that follow it have ended, and gives the last.
-    pub async fn wait_for_run(&self, run_id: i64) -> Result<Run, Error> {
-        let mut run_id = run_id;
-        let mut pause = Duration::from_millis(20);
-        loop {
-            let run = self.run(run_id).await?;
-            match run.meta.get("retried_by").or_else(|| run.meta.get("into")).and_then(Value::as_i64) {
-                Some(next) => run_id = next,
-                None if run.status.is_final() => return Ok(run),
-                None => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_millis(500));
-                }
-            }
-        }
     }
 
     /// Drops the relation of a view; its definition and runs stay. The run tells how it went.

@@ -38,6 +38,7 @@ mod builder;
 pub mod compare;
 pub mod daemon;
 pub mod embedded;
+mod enqueue;
 pub mod error;
 mod face;
 pub mod failure;
