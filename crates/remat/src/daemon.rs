@@ -20,7 +20,9 @@ use crate::{
     backend::JobBackend,
     error::Error,
     service::{
-        Service, Stop, repeat,
+        Service, Stop,
+        health::{Health, Watched},
+        repeat,
         rescuer::Rescuer,
         scheduler::Scheduler,
         told,
@@ -43,6 +45,7 @@ pub struct Daemon {
     worker: Option<Worker>,
     services: Vec<Box<dyn Service>>,
     wake: Arc<Notify>,
+    health: Health,
 }
 
 impl Daemon {
@@ -53,11 +56,11 @@ impl Daemon {
         backend: Arc<dyn JobBackend>,
         settings: &DaemonSettings,
     ) -> Result<Self, Error> {
-        let wake = Arc::new(Notify::new());
+        let (wake, health) = (Arc::new(Notify::new()), Health::default());
         let worker = match &settings.worker {
             Some(worker) => {
                 let (backend, wake) = (Arc::clone(&backend), Arc::clone(&wake));
-                Some(Worker::register(remat, backend, worker.clone(), wake).await?)
+                Some(Worker::register(remat, backend, worker.clone(), wake).await?.watched_by(&health))
             }
             None => None,
         };
@@ -67,7 +70,7 @@ impl Daemon {
             let seed = RandomState::new().hash_one("jitter");
             services.push(Box::new(Scheduler::new(remat, backend, Arc::clone(&wake), seed)));
         }
-        Ok(Self { remat: remat.clone(), worker, services, wake })
+        Ok(Self { remat: remat.clone(), worker, services, wake, health })
     }
 
     /// Adds a service to those that it came with.
@@ -75,11 +78,17 @@ impl Daemon {
         self.services.push(service);
     }
 
+    /// Tells whether its loops turn, also while it runs.
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
     /// Runs until it is told to stop.
     pub async fn run(self, mut stop: watch::Receiver<Stop>) -> Result<(), Error> {
         let (services_told, services_stop) = watch::channel(Stop::No);
         let mut loops = JoinSet::new();
         for service in self.services {
+            let service = Box::new(Watched::new(service, &self.health));
             // The worker has the one bell; a service that rests is not woken early by anybody.
             loops.spawn(repeat(service, Arc::new(Notify::new()), services_stop.clone()));
         }

@@ -56,6 +56,28 @@ impl Remat {
         Ok(enqueued)
     }
 
+    /// Enqueues jobs of which some wait for others: each comes with the positions of earlier ones in the list, and is
+    /// skipped when one of those fails.
+    pub async fn enqueue_in_order(
+        &self,
+        backend: &dyn JobBackend,
+        jobs: &[(View, Job, Vec<usize>)],
+        queue: Option<&str>,
+        trigger: Trigger,
+    ) -> Result<Vec<Enqueued>, Error> {
+        let mut enqueued: Vec<Enqueued> = Vec::with_capacity(jobs.len());
+        for (view, job, after) in jobs {
+            let mut order = Self::order(view, *job, queue, trigger, backend.kind());
+            order.waits_for =
+                after.iter().filter_map(|at| enqueued.get(*at)).map(|before| before.run_id).collect();
+            let next = self.with_session(async |session| Ok(queue::enqueue(session, &order, false).await?));
+            enqueued.push(next.await?);
+        }
+        let runs: Vec<i64> = enqueued.iter().map(|enqueued| enqueued.run_id).collect();
+        self.announce(backend, &runs).await?;
+        Ok(enqueued)
+    }
+
     /// Enqueues a refresh of each view, in the order in which they read each other: each run waits for those of the views
     /// that it reads, and is skipped when one of them fails.
     pub async fn enqueue_views(
@@ -115,6 +137,7 @@ impl Remat {
             dispatch,
             backend,
             request_key: None,
+            waits_for: Vec::new(),
         }
     }
 
@@ -186,7 +209,7 @@ impl Remat {
         let mut pause = Duration::from_millis(20);
         loop {
             let run = self.run(run_id).await?;
-            match run.meta.get("retried_by").or_else(|| run.meta.get("into")).and_then(Value::as_i64) {
+            match run.retried_by().or(run.coalesced_into()) {
                 Some(next) => run_id = next,
                 None if run.status.is_final() => return Ok(run),
                 None => {

@@ -163,7 +163,8 @@ impl Remat {
         self.shared.stopping.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// True once a worker of this process that was told to stop has cancelled what it had at work.
+    pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::SeqCst)
     }
 

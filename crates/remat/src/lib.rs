@@ -42,6 +42,7 @@ mod enqueue;
 pub mod error;
 mod face;
 pub mod failure;
+mod inspect;
 pub mod job;
 pub mod migrate;
 pub mod name;

@@ -108,6 +108,20 @@ pub fn plan(
     Ok(Plan { steps })
 }
 
+/// Which of these views each of them names in its query, as positions in the list: what a view reads that does not stand
+/// in the database yet.
+pub fn reads_among(definitions: &[Definition]) -> Vec<Vec<usize>> {
+    let position = |name| definitions.iter().position(|other| other.name == name);
+    let reads = |(at, names): (usize, Vec<RelationName>)| {
+        let mut found: Vec<usize> =
+            names.into_iter().filter_map(position).filter(|other| *other != at).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    };
+    order::named_in_each(definitions).into_iter().enumerate().map(reads).collect()
+}
+
 fn towards(definition: &Definition, from: Option<&ActualView>) -> Option<Step> {
     let Some(from) = from else { return Some(Step::Create(Box::new(definition.clone()))) };
     let mut target = from.view.clone();

@@ -37,6 +37,12 @@ fn query_changes(steps: &[Step], name: &RelationName) -> bool {
     steps.iter().any(|step| step.view() == name && !step.query_diff().is_empty())
 }
 
+/// For each view those of the others that its query names.
+pub(super) fn named_in_each(definitions: &[Definition]) -> Vec<Vec<RelationName>> {
+    let names: BTreeSet<&RelationName> = definitions.iter().map(|definition| &definition.name).collect();
+    definitions.iter().map(|view| named_in(view, &names)).collect()
+}
+
 /// The desired views that a query names, unqualified names looked up in its search path.
 fn named_in(view: &Definition, names: &BTreeSet<&RelationName>) -> Vec<RelationName> {
     let found = remat_sql::relations(&view.query).unwrap_or_default();

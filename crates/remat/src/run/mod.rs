@@ -142,8 +142,24 @@ pub struct Run {
     pub reason: Option<String>,
     /// Who asked for it.
     pub trigger: Trigger,
+    /// The queue in which it waits or waited.
+    pub queue: String,
+    /// What announced it to workers; `inline` for a run that was done at once.
+    pub backend: String,
+    /// Who does it or did it: host and process.
+    pub worker: Option<String>,
+    /// The number of this attempt, from 1.
+    pub attempt: i32,
+    /// The attempt before this one.
+    pub retry_of: Option<i64>,
+    /// The larger, the sooner it is claimed.
+    pub priority: i32,
+    /// The scheduled job that asked for it.
+    pub job: Option<String>,
     /// When it was asked for.
     pub queued_at: Timestamp,
+    /// Before this it is not claimed.
+    pub due_at: Timestamp,
     /// When a worker took it.
     pub started_at: Option<Timestamp>,
     /// The contents are at least as new as this: taken when the statement was sent.
@@ -173,6 +189,21 @@ pub struct Run {
 }
 
 impl Run {
+    /// The attempt that follows this one.
+    pub fn retried_by(&self) -> Option<i64> {
+        self.meta.get("retried_by").and_then(serde_json::Value::as_i64)
+    }
+
+    /// The run that did what this one had been asked for as well.
+    pub fn coalesced_into(&self) -> Option<i64> {
+        self.meta.get("into").and_then(serde_json::Value::as_i64)
+    }
+
+    /// The run that failed and for which this one was skipped.
+    pub fn root_cause(&self) -> Option<i64> {
+        self.meta.get("root_cause").and_then(serde_json::Value::as_i64)
+    }
+
     /// Fails with the run's own complaint if it failed or was cancelled, and if its outcome is not known. A run that was
     /// skipped is no failure.
     pub fn check(&self) -> Result<(), Error> {

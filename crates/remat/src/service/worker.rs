@@ -12,7 +12,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{Stop, rescuer::Held, told, within};
+use super::{
+    Stop,
+    health::{Health, Pulse},
+    rescuer::Held,
+    told, within,
+};
 use crate::{
     Remat,
     backend::{Ear, EarEnd, EarState, Heard, JobBackend},
@@ -58,6 +63,7 @@ pub struct Worker {
     held: Held,
     wake: Arc<Notify>,
     listens: watch::Sender<bool>,
+    health: Health,
 }
 
 impl Worker {
@@ -77,7 +83,23 @@ impl Worker {
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
         let listens = watch::Sender::new(false);
-        Ok(Self { remat: remat.clone(), backend, settings, id, held: Held::default(), wake, listens })
+        Ok(Self {
+            remat: remat.clone(),
+            backend,
+            settings,
+            id,
+            held: Held::default(),
+            wake,
+            listens,
+            health: Health::default(),
+        })
+    }
+
+    /// Says there that its loops turn.
+    #[must_use]
+    pub fn watched_by(mut self, health: &Health) -> Self {
+        self.health = health.clone();
+        self
     }
 
     /// Its row, and what it holds.
@@ -90,7 +112,8 @@ impl Worker {
     pub async fn run(self, stop: watch::Receiver<Stop>) -> Result<(), Error> {
         let (ear, end) = Ear::new();
         let outdated = Notify::new();
-        let mut crew = Crew { worker: &self, running: JoinSet::new(), end };
+        let pulse = self.health.pulse("worker");
+        let mut crew = Crew { worker: &self, running: JoinSet::new(), end, pulse };
         let result = tokio::select! {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
@@ -131,7 +154,9 @@ impl Worker {
 
     /// Says that the worker lives, and does what the answer asks for.
     async fn beat(&self, state: State, outdated: &Notify) -> std::convert::Infallible {
+        let pulse = self.health.pulse("heartbeat");
         loop {
+            pulse.back_within(HEARTBEAT + ANSWER * 3);
             let state = match (state, *self.listens.borrow()) {
                 (State::Running, false) => State::Polling,
                 (state, _) => state,
@@ -205,6 +230,7 @@ struct Crew<'a> {
     worker: &'a Worker,
     running: JoinSet<()>,
     end: EarEnd,
+    pulse: Pulse,
 }
 
 impl Crew<'_> {
@@ -217,6 +243,12 @@ impl Crew<'_> {
             let free = self.free() > 0;
             let state = if free { EarState::Open } else { EarState::Busy };
             self.end.state.send_if_modified(|now| std::mem::replace(now, state) != state);
+            // A full crew waits for its runs, however long they take.
+            if free {
+                self.pulse.back_within(self.worker.settings.poll + ANSWER * 3)
+            } else {
+                self.pulse.waits()
+            }
             tokio::select! {
                 () = told(&mut stop, Stop::Drain) => return,
                 Some(finished) = self.running.join_next(), if !self.running.is_empty() => {
@@ -280,6 +312,7 @@ impl Crew<'_> {
     /// Finishes what is at work; cancels it when that takes longer than the grace, or when somebody says so.
     async fn drain(&mut self, mut stop: watch::Receiver<Stop>) {
         let grace = self.worker.settings.grace;
+        self.pulse.waits();
         tokio::select! {
             () = self.finish() => return,
             () = sleep(grace) => {}

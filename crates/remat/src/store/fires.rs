@@ -1,6 +1,7 @@
 //! What fires by the clock, and `remat.fires`, where each nominal time is dealt with once.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
@@ -108,4 +109,31 @@ fn source(row: &Row) -> Source {
     // What an older or newer remat wrote and this one cannot read must not stop the clock.
     let dispatch = serde_json::from_value(row.get(8)).unwrap_or_default();
     Source { subject, timing, last: row.get(7), dispatch }
+}
+
+/// How the newest nominal time of something was dealt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastFire {
+    /// The nominal time.
+    pub at: Timestamp,
+    /// `enqueued` or `skipped`.
+    pub outcome: String,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+    /// How many earlier times it answered.
+    pub missed: i32,
+}
+
+/// The newest fire of each scheduled job and of each view that has fired.
+pub async fn last(session: &Session) -> Result<Vec<(Subject, LastFire)>, Failure> {
+    let rows = session.query(include_str!("last_fires.sql"), &[]).await?;
+    Ok(rows.iter().map(last_fire).collect())
+}
+
+fn last_fire(row: &Row) -> (Subject, LastFire) {
+    let subject = match row.get::<_, Option<String>>(0) {
+        Some(name) => Subject::Job(name),
+        None => Subject::View(row.get(1)),
+    };
+    (subject, LastFire { at: row.get(2), outcome: row.get(3), reason: row.get(4), missed: row.get(5) })
 }

@@ -3,6 +3,7 @@
 //! Law: statements are static text; values travel as parameters. A change of a run's state carries its fence in the
 //! WHERE clause, so that a worker which lost the run changes nothing.
 
+pub mod backlog;
 pub mod events;
 pub mod fires;
 pub mod jobs;

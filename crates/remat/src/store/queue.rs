@@ -36,6 +36,8 @@ pub struct Order<'a> {
     pub backend: &'a str,
     /// What somebody else calls this request: the same twice is one run.
     pub request_key: Option<&'a str>,
+    /// Runs that must end before this one begins; it is skipped when one of them fails.
+    pub waits_for: Vec<i64>,
 }
 
 /// What became of a request.
@@ -100,7 +102,7 @@ pub enum Next {
 /// Enqueues a run. `may_write` says that the session is within a transaction of a caller who may have written.
 pub async fn enqueue(session: &Session, order: &Order<'_>, may_write: bool) -> Result<Enqueued, Failure> {
     let sql = "select run_id, outcome from remat.enqueue_run($1, $2, null, $3, $4, $5, $6, pg_catalog.clock_timestamp(),
-                                                             null, '{}', $7, $8)";
+                                                             null, $9, $7, $8)";
     let (operation, trigger) = (order.operation.as_str(), order.trigger.as_str());
     let dispatch = serde_json::to_value(&order.dispatch).unwrap_or_default();
     let params = [
@@ -112,6 +114,7 @@ pub async fn enqueue(session: &Session, order: &Order<'_>, may_write: bool) -> R
         (&order.backend as _, Type::TEXT),
         (&order.request_key as _, Type::TEXT),
         (&may_write as _, Type::BOOL),
+        (&order.waits_for as _, Type::INT8_ARRAY),
     ];
     Ok(enqueued(&session.query_one(sql, &params).await?, 0))
 }

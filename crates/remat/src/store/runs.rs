@@ -168,7 +168,9 @@ pub struct Filter {
 const COLUMNS: &str = "r.id, v.schema_name, v.view_name, r.operation, r.status, r.strategy, r.reason, r.trigger, r.queued_at,
     r.started_at, r.data_as_of, r.finished_at, r.duration_ms, r.lock_wait_ms, r.rows_before, r.rows_after,
     r.rows_inserted, r.rows_updated, r.rows_deleted, r.bytes, r.error_message, r.error_sqlstate, r.error_detail,
-    r.error_hint, r.meta";
+    r.error_hint, r.meta, r.queue, r.backend, r.worker, r.attempt, r.retry_of, r.priority, r.job_name, r.due_at";
+/// How many columns these are.
+const COLUMN_COUNT: usize = 33;
 
 /// Runs that match, the newest first.
 pub async fn list(session: &Session, filter: &Filter) -> Result<Vec<Run>, Error> {
@@ -206,7 +208,7 @@ pub async fn last_of_each(session: &Session) -> Result<Vec<(i64, Run)>, Error> {
          cross join lateral (select * from remat.runs r where r.view_id = v.id and r.status <> 'skipped' order by r.id desc limit 1) r
          where v.retired_at is null"
     );
-    session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(25), from_row(row)?))).collect()
+    session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(COLUMN_COUNT), from_row(row)?))).collect()
 }
 
 /// How many runs go in one batch. Each batch ranks all runs to find the old ones, so that small ones would take hours
@@ -240,6 +242,14 @@ fn from_row(row: &Row) -> Result<Run, Error> {
         strategy: row.get(5),
         reason: row.get(6),
         trigger: row.get::<_, &str>(7).parse()?,
+        queue: row.get(25),
+        backend: row.get(26),
+        worker: row.get(27),
+        attempt: row.get(28),
+        retry_of: row.get(29),
+        priority: row.get(30),
+        job: row.get(31),
+        due_at: row.get(32),
         queued_at: row.get(8),
         started_at: row.get(9),
         data_as_of: row.get(10),

@@ -3,9 +3,11 @@
 //! Law: a heartbeat is written by the worker itself and judged by the server's clock. It says no more than that the
 //! process runs; whether a run lives, its advisory lock tells.
 
-use tokio_postgres::types::Type;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio_postgres::{Row, types::Type};
 
-use crate::{failure::Failure, pg::Session};
+use crate::{error::Error, failure::Failure, name::RelationName, pg::Session, run::Operation};
 
 /// What a worker says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,4 +105,88 @@ pub async fn enter(session: &Session, worker_id: i64, worker: &Registration) -> 
 /// Takes a worker out that has finished.
 pub async fn leave(session: &Session, worker_id: i64) -> Result<(), Failure> {
     session.execute("delete from remat.workers where id = $1", &[(&worker_id, Type::INT8)]).await.map(drop)
+}
+
+/// A row of `remat.workers`, with what it works on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkerRow {
+    /// The row's id.
+    pub id: i64,
+    /// For people: host and process.
+    pub name: String,
+    /// Which remat it is.
+    pub version: String,
+    /// The back end that it listens to.
+    pub backend: String,
+    /// The queues that it serves; every one when there are none.
+    pub queues: Vec<String>,
+    /// How many runs it does at once.
+    pub slots: i32,
+    /// `running`, `polling` or `draining`.
+    pub state: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long ago it said that it lives, in seconds by the server's clock.
+    pub heartbeat_age_seconds: f64,
+    /// What it has claimed and not ended, the oldest first.
+    pub runs: Vec<WorkedOn>,
+}
+
+/// A run that a worker has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkedOn {
+    /// The run.
+    pub id: i64,
+    /// What it does.
+    pub operation: Operation,
+    /// The view, if it is about one.
+    pub view: Option<RelationName>,
+    /// The scheduled job, if it is one's.
+    pub job: Option<String>,
+    /// When it was claimed.
+    pub started_at: Option<Timestamp>,
+}
+
+/// Every worker by its id, the oldest first.
+pub async fn all(session: &Session) -> Result<Vec<WorkerRow>, Error> {
+    let sql = "select w.id, w.name, w.version, w.backend, w.queues, w.slots, w.state, w.started_at,
+                      extract(epoch from pg_catalog.clock_timestamp() - w.heartbeat_at)::float8
+               from   remat.workers w order by w.id";
+    let mut workers: Vec<WorkerRow> = session.query(sql, &[]).await?.iter().map(worker).collect();
+    let sql = "select r.worker_id, r.id, r.operation, v.schema_name, v.view_name, r.job_name, r.started_at
+               from   remat.runs r left join remat.views v on v.id = r.view_id
+               where  r.status in ('running', 'unknown') and r.worker_id is not null order by r.id";
+    for row in session.query(sql, &[]).await? {
+        let holder: i64 = row.get(0);
+        if let Some(worker) = workers.iter_mut().find(|worker| worker.id == holder) {
+            worker.runs.push(worked_on(&row)?);
+        }
+    }
+    Ok(workers)
+}
+
+fn worker(row: &Row) -> WorkerRow {
+    WorkerRow {
+        id: row.get(0),
+        name: row.get(1),
+        version: row.get(2),
+        backend: row.get(3),
+        queues: row.get::<_, Option<Vec<String>>>(4).unwrap_or_default(),
+        slots: row.get(5),
+        state: row.get(6),
+        started_at: row.get(7),
+        heartbeat_age_seconds: row.get(8),
+        runs: Vec::new(),
+    }
+}
+
+fn worked_on(row: &Row) -> Result<WorkedOn, Error> {
+    let (schema, name): (Option<String>, Option<String>) = (row.get(3), row.get(4));
+    Ok(WorkedOn {
+        id: row.get(1),
+        operation: row.get::<_, &str>(2).parse()?,
+        view: schema.zip(name).map(|(schema, name)| RelationName::new(schema, name)).transpose()?,
+        job: row.get(5),
+        started_at: row.get(6),
+    })
 }
