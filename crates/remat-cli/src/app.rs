@@ -6,6 +6,7 @@ use remat::{
     Remat,
     error::{Error, ErrorKind},
     pg::Target,
+    project::ProjectSettings,
     run::Run,
     view::View,
 };
@@ -17,6 +18,9 @@ use crate::{
     render::{Output, Progress, runs::RunsReport},
     target,
 };
+
+/// A command works on one thing after another.
+const IDLE_SESSIONS: usize = 4;
 
 /// One call of the command.
 pub(crate) struct App {
@@ -32,10 +36,21 @@ impl App {
 
     /// Connects, whatever state remat's tables are in.
     pub(crate) async fn connect(&self) -> Result<Remat, Error> {
-        let target = target::resolve(&self.options, &|name| std::env::var(name).ok())?;
-        let remat = Remat::builder().target(target).source("cli").connect().await?;
+        self.connect_with(IDLE_SESSIONS).await
+    }
+
+    /// Connects, and keeps so many idle sessions for the next operations.
+    pub(crate) async fn connect_with(&self, idle_sessions: usize) -> Result<Remat, Error> {
+        let target = target::resolve(&self.options, &environment)?;
+        let builder = Remat::builder().target(target).source("cli").idle_sessions(idle_sessions);
+        let remat = builder.connect().await?;
         self.interrupt.covers(&remat);
         Ok(remat)
+    }
+
+    /// What `remat.toml` says; nothing where there is no project.
+    pub(crate) fn project_settings(&self) -> Result<Option<ProjectSettings>, Error> {
+        target::project_settings(&self.options)
     }
 
     /// Connects, makes sure that remat's tables are this program's, and ends runs that were lost.
@@ -47,7 +62,7 @@ impl App {
 
     /// The server that was named by `--database-url` or `DATABASE_URL`, if one was.
     pub(crate) fn named_target(&self) -> Result<Option<Target>, Error> {
-        target::named(&self.options, &|name| std::env::var(name).ok())
+        target::named(&self.options, &environment)
     }
 
     /// The project's folder, or an error that says how to make one.
@@ -87,6 +102,11 @@ impl App {
         progress.finish();
         Ok(report.show(&self.out))
     }
+}
+
+/// A variable of this process's environment.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// An error of a file or the system.

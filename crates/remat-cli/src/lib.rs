@@ -8,10 +8,12 @@ mod app;
 mod args;
 mod command;
 mod demo;
+mod enqueue;
 mod exit;
 mod interrupt;
 mod render;
 mod selection;
+mod serve;
 mod target;
 mod values;
 
@@ -29,7 +31,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return render::usage(&error, &args).into(),
     };
-    render::trace(&cli.global);
+    render::trace(&cli.global, cli.command.is_service());
     let out = Output::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -42,7 +44,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn perform(cli: Cli, out: Output) -> Exit {
-    let app = App::new(cli.global, out, Interrupt::listen());
+    // A service has signals of its own: the first one drains.
+    let interrupt = if cli.command.is_service() { Interrupt::default() } else { Interrupt::listen() };
+    let app = App::new(cli.global, out, interrupt);
     let outcome = tokio::select! {
         outcome = cli.command.run(&app) => outcome,
         () = app.interrupt.gives_up() => Ok(Exit::Interrupted),

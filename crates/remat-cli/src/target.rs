@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use remat::{
     error::{Error, ErrorKind},
     pg::{Environment, Target},
-    project::{self, SecretUrl},
+    project::{self, ProjectSettings, SecretUrl},
 };
 
 use crate::{app::io_error, args::GlobalOptions};
@@ -18,10 +18,8 @@ pub(crate) fn resolve(options: &GlobalOptions, env: Environment<'_>) -> Result<T
     if let Some(target) = named(options, env)? {
         return Ok(target);
     }
-    let url = match project_dir(options)? {
-        Some(dir) => project_url(&dir, env)?,
-        None => None,
-    };
+    let written = project_settings(options)?.and_then(|settings| settings.database);
+    let url = written.map(|url| secret(url, "database", env)).transpose()?;
     Target::resolve(url.as_deref(), env)
 }
 
@@ -57,19 +55,22 @@ fn refuse_password(url: &str) -> Result<(), Error> {
         .with_hint("Put the URL into DATABASE_URL, or the password into PGPASSWORD or ~/.pgpass."))
 }
 
-fn project_url(dir: &Path, env: Environment<'_>) -> Result<Option<String>, Error> {
+/// The project's `remat.toml`, if there is a project.
+pub(crate) fn project_settings(options: &GlobalOptions) -> Result<Option<ProjectSettings>, Error> {
+    let Some(dir) = project_dir(options)? else { return Ok(None) };
     let path = dir.join(project::FILE);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| io_error(&format!("could not read {}", path.display()), &error))?;
-    match project::parse_settings(&text)?.database {
-        None => Ok(None),
-        Some(SecretUrl::Written(url)) => Ok(Some(url)),
-        Some(SecretUrl::Environment(name)) => match env(&name) {
-            Some(url) => Ok(Some(url)),
-            None => {
-                Err(Error::new(ErrorKind::InvalidSettings, format!("environment variable {name} is not set"))
-                    .with_detail(format!("{} says that it holds the URL of the database.", path.display())))
-            }
-        },
+    project::parse_settings(&text).map(Some)
+}
+
+/// The URL that `remat.toml` writes or names. `what` says what is there, for the complaint.
+pub(crate) fn secret(url: SecretUrl, what: &str, env: Environment<'_>) -> Result<String, Error> {
+    match url {
+        SecretUrl::Written(url) => Ok(url),
+        SecretUrl::Environment(name) => env(&name).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidSettings, format!("environment variable {name} is not set"))
+                .with_detail(format!("{} says that it holds the URL of the {what}.", project::FILE))
+        }),
     }
 }

@@ -1,15 +1,16 @@
-//! `remat create`: `{"runs":[…]}`.
+//! `remat create`: `{"runs":[…]}`, or `{"enqueued":[…]}`.
 
 use std::collections::BTreeMap;
 
 use remat::{
     error::Error,
+    job::Job,
     operation::CreateOptions,
-    plan::plan,
+    plan::{plan, reads_among},
     view::{Definition, View},
 };
 
-use crate::{app::App, exit::Exit, selection::Selection};
+use crate::{app::App, enqueue::EnqueueOptions, exit::Exit, selection::Selection};
 
 /// Make the relations of defined views. Views that others read come first.
 #[derive(clap::Args, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// A relation that stands there already is no failure.
     #[arg(long)]
     if_not_exists: bool,
+    #[command(flatten)]
+    enqueue: EnqueueOptions,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
@@ -32,6 +35,12 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let views = sources_first(args.selection.resolve(&remat).await?)?;
     let options =
         CreateOptions { force: args.force, no_data: args.no_data, if_not_exists: args.if_not_exists };
+    if args.enqueue.enqueue {
+        let definitions: Vec<Definition> = views.iter().map(|view| view.definition.clone()).collect();
+        let after = reads_among(&definitions);
+        let jobs = views.into_iter().zip(after).map(|(view, after)| (view, Job::Create(options), after));
+        return args.enqueue.jobs(app, &remat, jobs.collect()).await;
+    }
     app.each_run(
         &views,
         |view| format!("creating {}", view.definition.name),

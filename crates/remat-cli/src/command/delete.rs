@@ -1,8 +1,8 @@
-//! `remat delete`: `{"runs":[…]}`.
+//! `remat delete`: `{"runs":[…]}`, or `{"enqueued":[…]}`.
 
-use remat::{Remat, error::Error, operation::DeleteOptions, view::View};
+use remat::{Remat, error::Error, job::Job, operation::DeleteOptions, view::View};
 
-use crate::{app::App, exit::Exit, render::prompt, selection::Selection};
+use crate::{app::App, enqueue::EnqueueOptions, exit::Exit, render::prompt, selection::Selection};
 
 /// Drop the relations of views; definitions and runs stay. Views that read others go first.
 #[derive(clap::Args, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Args {
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    enqueue: EnqueueOptions,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
@@ -30,12 +32,36 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
         prompt::confirm(&app.out, &question, &losses(&remat, &views, args.cascade).await?).await?;
     }
     let options = DeleteOptions { cascade: args.cascade, if_exists: args.if_exists };
+    if args.enqueue.enqueue {
+        let jobs = readers_first(&remat, views, options).await?;
+        return args.enqueue.jobs(app, &remat, jobs).await;
+    }
     app.each_run(
         &views,
         |view| format!("deleting {}", view.definition.name),
         async |view| remat.delete(view, options).await,
     )
     .await
+}
+
+/// What others read is deleted after those.
+async fn readers_first(
+    remat: &Remat,
+    views: Vec<View>,
+    options: DeleteOptions,
+) -> Result<Vec<(View, Job, Vec<usize>)>, Error> {
+    let reads = remat.reads().await?;
+    let names: Vec<_> = views.iter().map(|view| view.definition.name.clone()).collect();
+    let readers = |view: &View| {
+        let name = &view.definition.name;
+        let reads_it = |other: &usize| reads.get(&names[*other]).is_some_and(|all| all.contains(name));
+        (0..names.len()).filter(reads_it).collect()
+    };
+    let jobs = views.into_iter().map(|view| {
+        let after = readers(&view);
+        (view, Job::Delete(options), after)
+    });
+    Ok(jobs.collect())
 }
 
 async fn losses(remat: &Remat, views: &[View], cascade: bool) -> Result<Vec<String>, Error> {

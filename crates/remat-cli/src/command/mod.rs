@@ -13,14 +13,18 @@ mod migrate;
 mod pause;
 mod plan;
 mod prune;
+mod queue;
 mod refresh;
 mod resume;
 mod run;
 mod runs;
 mod schedule;
+mod serve;
 mod stats;
 mod status;
 mod verify;
+mod worker;
+mod workers;
 
 use clap::Subcommand;
 use remat::error::Error;
@@ -58,7 +62,7 @@ pub(crate) enum Command {
     Check(check::Args),
     /// List runs, the newest first.
     Runs(runs::Args),
-    /// Show one run.
+    /// Show one run, or cancel it.
     Run(run::Args),
     /// Show what refreshes cost and how often they fail.
     Stats(stats::Args),
@@ -72,6 +76,14 @@ pub(crate) enum Command {
     Pause(pause::Args),
     /// End a pause.
     Resume(resume::Args),
+    /// Run the daemon: schedules, works, rescues.
+    Serve(serve::Args),
+    /// Run workers alone.
+    Worker(worker::Args),
+    /// Show the processes that work on runs.
+    Workers(workers::Args),
+    /// Show what waits and works in which queue.
+    Queue(queue::Args),
     /// Delete old runs.
     Prune(prune::Args),
     /// Print a completion script for a shell.
@@ -81,6 +93,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it runs until it is told to stop.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Worker(_))
+    }
+
     /// Does it.
     pub(crate) async fn run(self, app: &App) -> Result<Exit, Error> {
         match self {
@@ -102,6 +119,11 @@ impl Command {
             Self::Schedule(args) => schedule::run(app, &args).await,
             Self::Pause(args) => pause::run(app, &args).await,
             Self::Resume(args) => resume::run(app, &args).await,
+            // These hold all that a daemon holds; boxed, the other commands need not carry it.
+            Self::Serve(args) => Box::pin(serve::run(app, &args)).await,
+            Self::Worker(args) => Box::pin(worker::run(app, &args)).await,
+            Self::Workers(args) => workers::run(app, &args).await,
+            Self::Queue(args) => queue::run(app, &args).await,
             Self::Prune(args) => prune::run(app, &args).await,
             Self::Completions(args) => Ok(completions::run(app, &args)),
             Self::Man(args) => man::run(app, &args),

@@ -1,17 +1,21 @@
-//! `remat refresh`: `{"runs":[…]}`.
+//! `remat refresh`: `{"runs":[…]}`, or `{"enqueued":[…]}`.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use remat::{
     Remat,
     error::Error,
     name::RelationName,
     operation::RefreshOptions,
-    run::RowCount,
+    run::{RowCount, Run, Status},
+    store::queue::Reach,
     view::{Strategy, View},
 };
 
-use crate::{app::App, exit::Exit, render::text, selection::Selection, values::one_of};
+use crate::{
+    app::App, enqueue::EnqueueOptions, exit::Exit, render::text, selection::Selection, serve::backend,
+    values::one_of,
+};
 
 /// Bring views up to date. Views that others read come first; one that fails does not stop the rest.
 #[derive(clap::Args, Debug)]
@@ -27,14 +31,78 @@ pub(crate) struct Args {
     /// Refresh paused views too.
     #[arg(long)]
     force: bool,
+    /// First refresh all that they read; a view whose source failed is skipped.
+    #[arg(long)]
+    with_upstream: bool,
+    /// Then refresh all that read them; a view whose source failed is skipped.
+    #[arg(long)]
+    with_downstream: bool,
+    #[command(flatten)]
+    enqueue: EnqueueOptions,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
-    let views = remat.refresh_order(args.selection.resolve(&remat).await?).await?;
+    let views = args.selection.resolve(&remat).await?;
     let options = RefreshOptions { strategy: args.strategy, row_count: args.row_count, force: args.force };
+    let reach = Reach { upstream: args.with_upstream, downstream: args.with_downstream };
+    if args.enqueue.enqueue {
+        return enqueue(app, &remat, &args.enqueue, &views, reach, options).await;
+    }
+    let views = remat.with_reach(views, reach).await?;
     let usual = usual_ms(app, &remat).await?;
-    app.each_run(&views, |view| label(view, &usual), async |view| remat.refresh(view, options).await).await
+    let chain = Chain::of(&remat, reach).await?;
+    let label = |view: &View| label(view, &usual);
+    app.each_run(&views, label, async |view| chain.refresh(&remat, view, options).await).await
+}
+
+async fn enqueue(
+    app: &App,
+    remat: &Remat,
+    how: &EnqueueOptions,
+    views: &[View],
+    reach: Reach,
+    options: RefreshOptions,
+) -> Result<Exit, Error> {
+    let backend = backend::connect(app, remat, None).await?;
+    let queue = how.queue.as_deref();
+    let enqueued = remat.enqueue_views(backend.as_ref(), views, reach, options, queue).await?;
+    let names: BTreeMap<i64, RelationName> =
+        remat.views().await?.into_iter().map(|view| (view.id, view.definition.name)).collect();
+    let named = |(id, enqueued)| Some((names.get(&id)?.clone(), enqueued));
+    how.report(app, remat, enqueued.into_iter().filter_map(named).collect()).await
+}
+
+/// Views that are refreshed for each other's sake: one whose source failed is not tried.
+struct Chain {
+    reads: BTreeMap<RelationName, Vec<RelationName>>,
+    failed: RefCell<Vec<(RelationName, i64)>>,
+}
+
+impl Chain {
+    /// Without a reach nothing depends on anything: views that were only named together are each tried.
+    async fn of(remat: &Remat, reach: Reach) -> Result<Self, Error> {
+        let reads = if reach == Reach::default() { BTreeMap::new() } else { remat.reads().await? };
+        Ok(Self { reads, failed: RefCell::default() })
+    }
+
+    async fn refresh(&self, remat: &Remat, view: &View, options: RefreshOptions) -> Result<Run, Error> {
+        if let Some(root_cause) = self.root_cause(&view.definition.name) {
+            return remat.skip_downstream_of(root_cause, view).await;
+        }
+        let run = remat.refresh(view, options).await?;
+        if matches!(run.status, Status::Failed | Status::Cancelled | Status::Unknown) {
+            self.failed.borrow_mut().push((view.definition.name.clone(), run.id));
+        }
+        Ok(run)
+    }
+
+    /// The run that failed of a view that this one reads, directly or through others.
+    fn root_cause(&self, view: &RelationName) -> Option<i64> {
+        let sources = self.reads.get(view)?;
+        let failed = self.failed.borrow();
+        failed.iter().find(|(name, _)| sources.contains(name)).map(|(_, run)| *run)
+    }
 }
 
 /// What refreshes took on average, for those who watch.

@@ -1,11 +1,16 @@
-//! `remat schedule`: `{"schedules":[{"kind","name",…,"schedule","zone","in_words","enabled","next","error"}]}`, where a
-//! job also has one of `"view"`, `"tag"` and `"sql"`.
+//! `remat schedule`: `{"schedules":[{"kind","name",…,"schedule","target_lag_seconds","zone","in_words","enabled","paused",
+//! "next","last","error"}]}`, where one of `"view"`, `"tag"` and `"sql"` says what is done.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use remat::{
     error::Error,
     schedule::Schedule,
-    store::jobs::{ScheduledJob, Work},
+    store::{
+        fires::{LastFire, Subject},
+        jobs::{ScheduledJob, Work},
+    },
     view::View,
 };
 use serde::Serialize;
@@ -22,7 +27,7 @@ use crate::{
     values,
 };
 
-/// Show what fires next: scheduled jobs, and views with a schedule of their own.
+/// Show what fires next: scheduled jobs, and views with a schedule or a freshness target of their own.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// How many firings of each to show.
@@ -33,29 +38,38 @@ pub(crate) struct Args {
     from: Option<Timestamp>,
 }
 
-/// One cron line and when it fires.
+/// Something that fires, and when.
 #[derive(Serialize)]
 struct Entry {
     kind: &'static str,
     name: String,
     #[serde(flatten)]
     work: Work,
-    schedule: String,
+    /// None where a freshness target decides.
+    schedule: Option<String>,
+    /// None where a schedule decides.
+    target_lag_seconds: Option<i64>,
     zone: String,
     in_words: Option<String>,
     /// False for a job that is switched off and for a view that is paused.
     enabled: bool,
+    paused: bool,
     next: Vec<Timestamp>,
+    last: Option<LastFire>,
     error: Option<ErrorJson>,
+    #[serde(skip)]
+    subject: Subject,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
     let mut entries: Vec<Entry> = remat.jobs().await?.into_iter().map(of_job).collect();
     entries.extend(remat.views().await?.iter().filter_map(of_view));
+    let (mut last, lag_due) = (remat.last_fires().await?, remat.lag_due().await?);
     let from = args.from.unwrap_or_else(Timestamp::now);
     for entry in &mut entries {
-        entry.fill(from, args.next.into());
+        entry.last = last.remove(&entry.subject);
+        entry.fill(from, args.next.into(), &lag_due);
     }
     entries.sort_by_key(|entry| (entry.next.first().copied().unwrap_or(Timestamp::MAX), entry.name.clone()));
     app.out.show(&json!({ "schedules": entries }), || table(&app.out, &entries));
@@ -63,24 +77,46 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
 }
 
 impl Entry {
-    fn fill(&mut self, from: Timestamp, n: usize) {
-        match Schedule::parse(&self.schedule, &self.zone) {
-            Ok(schedule) => {
-                self.in_words = Some(schedule.in_words());
-                if self.enabled {
-                    self.next = schedule.next_fires(from, n);
+    fn fill(&mut self, from: Timestamp, n: usize, lag_due: &BTreeMap<i64, Timestamp>) {
+        match &self.schedule {
+            Some(line) => match Schedule::parse(line, &self.zone) {
+                Ok(schedule) => {
+                    self.in_words = Some(schedule.in_words());
+                    if self.enabled {
+                        self.next = schedule.next_fires(from, n);
+                    }
                 }
-            }
-            // The row was written by other means than remat's.
-            Err(error) => self.error = Some(ErrorJson::from(&error)),
+                // The row was written by other means than remat's.
+                Err(error) => self.error = Some(ErrorJson::from(&error)),
+            },
+            // The one after the next depends on when that one ends.
+            None => self.next = self.lag_next(from, lag_due).into_iter().collect(),
+        }
+    }
+
+    fn lag_next(&self, from: Timestamp, lag_due: &BTreeMap<i64, Timestamp>) -> Option<Timestamp> {
+        match &self.subject {
+            Subject::View(id) if self.enabled => lag_due.get(id).map(|due| (*due).max(from)),
+            _ => None,
         }
     }
 
     fn when(&self) -> String {
-        match (&self.error, self.enabled) {
-            (Some(_), _) => "never: the schedule cannot be read".into(),
-            (None, false) => "off".into(),
-            (None, true) => self.next.iter().map(|next| self.in_zone(*next)).collect::<Vec<_>>().join(", "),
+        match &self.error {
+            Some(_) => "never: the schedule cannot be read".into(),
+            None if self.paused => "paused".into(),
+            None if !self.enabled => "off".into(),
+            None if self.next.is_empty() => text::NOTHING.into(),
+            None => self.next.iter().map(|next| self.in_zone(*next)).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn before(&self) -> String {
+        let Some(last) = &self.last else { return text::NOTHING.into() };
+        let at = self.in_zone(last.at);
+        match &last.reason {
+            Some(reason) => format!("{at}: {} ({reason})", last.outcome),
+            None => format!("{at}: {}", last.outcome),
         }
     }
 
@@ -96,42 +132,65 @@ impl Entry {
             Work::Sql(sql) => sql.clone(),
         }
     }
+
+    fn rhythm(&self) -> String {
+        let line = self.in_words.as_deref().or(self.schedule.as_deref());
+        text::clean(line.unwrap_or_default())
+    }
 }
 
 fn of_job(job: ScheduledJob) -> Entry {
     Entry {
         kind: "job",
+        subject: Subject::Job(job.name.clone()),
         name: job.name,
         work: job.work,
-        schedule: job.schedule,
+        schedule: Some(job.schedule),
+        target_lag_seconds: None,
         zone: job.zone,
         in_words: None,
         enabled: job.enabled,
+        paused: false,
         next: Vec::new(),
+        last: None,
         error: None,
     }
 }
 
 fn of_view(view: &View) -> Option<Entry> {
     let definition = &view.definition;
+    let target = definition.target_lag_s.filter(|_| definition.schedule.is_none());
+    if definition.schedule.is_none() && target.is_none() {
+        return None;
+    }
+    let paused = view.is_paused();
     Some(Entry {
         kind: "view",
+        subject: Subject::View(view.id),
         name: definition.name.to_string(),
         work: Work::View(definition.name.clone()),
-        schedule: definition.schedule.clone()?,
+        schedule: definition.schedule.clone(),
+        target_lag_seconds: target,
         zone: definition.schedule_zone.clone(),
-        in_words: None,
-        enabled: view.pause.is_none(),
+        in_words: target.map(before_it_is_old),
+        enabled: !paused,
+        paused,
         next: Vec::new(),
+        last: None,
         error: None,
     })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an age in seconds is far below the limits")]
+fn before_it_is_old(target_s: i64) -> String {
+    format!("Before it is {} old", text::age(target_s as f64))
 }
 
 fn table(out: &Output, entries: &[Entry]) -> String {
     if entries.is_empty() {
         return "nothing is scheduled".into();
     }
-    let mut table = Table::new(out, &["next", "kind", "name", "does", "schedule"]);
+    let mut table = Table::new(out, &["next", "kind", "name", "does", "schedule", "last"]);
     for entry in entries {
         let tone = if entry.error.is_some() { Tone::Bad } else { Tone::Neutral };
         table.row([
@@ -139,7 +198,8 @@ fn table(out: &Output, entries: &[Entry]) -> String {
             word(entry.kind),
             word(&entry.name),
             word(entry.does()),
-            word(text::clean(entry.in_words.as_deref().unwrap_or(&entry.schedule))),
+            word(entry.rhythm()),
+            word(entry.before()),
         ]);
     }
     table.finish()

@@ -25,19 +25,24 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::GlobalOptions;
 
-/// Starts the log on stderr.
-pub(crate) fn trace(options: &GlobalOptions) {
+/// Starts the log on stderr. A service says what it does, with the time, and with `--json` in lines of JSON.
+pub(crate) fn trace(options: &GlobalOptions, service: bool) {
     anstream::ColorChoice::from(options.color).write_global();
     let filter = match (options.quiet, options.verbose) {
         (true, _) => "error",
+        (false, 0) if service => "warn,remat=info",
         (false, 0) => "warn",
         (false, 1) => "warn,remat=debug",
         (false, _) => "trace",
     };
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(color).without_time();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(filter));
     // Only a second call within one process could fail, and the first log is as good.
-    let _ = log.with_env_filter(EnvFilter::new(filter)).try_init();
+    let _ = match (service, options.json) {
+        (true, true) => log.json().flatten_event(true).with_ansi(false).try_init(),
+        (true, false) => log.with_ansi(color).try_init(),
+        (false, _) => log.with_ansi(color).without_time().try_init(),
+    };
 }
 
 /// Whether the arguments ask for JSON, where they could not be read as a whole.

@@ -110,6 +110,13 @@ fn changes(run: &Run) -> String {
     if known.is_empty() { NOTHING.into() } else { known.join(" ") }
 }
 
+/// The number of the attempt, and those around it.
+fn attempt(run: &Run) -> String {
+    let before = run.retry_of.map(|run| format!(", after run {run}"));
+    let next = run.retried_by().map(|run| format!(", tried again by run {run}"));
+    format!("{}{}{}", run.attempt, before.unwrap_or_default(), next.unwrap_or_default())
+}
+
 /// Everything about one run.
 pub(crate) fn detail(run: &Run) -> String {
     let mut lines = vec![
@@ -118,9 +125,16 @@ pub(crate) fn detail(run: &Run) -> String {
         ("operation", run.operation.to_string()),
         ("status", run.status.to_string()),
         ("trigger", run.trigger.to_string()),
+        ("job", text::clean(run.job.as_deref().unwrap_or(NOTHING))),
+        ("queue", text::clean(&run.queue)),
+        ("back end", text::clean(&run.backend)),
+        ("worker", text::clean(run.worker.as_deref().unwrap_or(NOTHING))),
+        ("attempt", attempt(run)),
+        ("priority", run.priority.to_string()),
         ("strategy", text::clean(run.strategy.as_deref().unwrap_or(NOTHING))),
         ("reason", text::clean(run.reason.as_deref().unwrap_or(NOTHING))),
         ("queued", text::time(run.queued_at)),
+        ("due", text::time(run.due_at)),
         ("started", or_nothing(run.started_at, text::time)),
         ("data as of", or_nothing(run.data_as_of, text::time)),
         ("ended", or_nothing(run.finished_at, text::time)),
@@ -131,6 +145,8 @@ pub(crate) fn detail(run: &Run) -> String {
         ("changed", changes(run)),
         ("size", or_nothing(run.bytes, text::bytes)),
     ];
+    lines.extend(run.coalesced_into().map(|run| ("done by", format!("run {run}"))));
+    lines.extend(run.root_cause().map(|run| ("root cause", format!("run {run}"))));
     if let Some(error) = &run.error {
         lines.push(("error", text::clean_lines(&error.primary)));
         lines.extend(error.sqlstate.clone().map(|code| ("sqlstate", text::clean(&code))));

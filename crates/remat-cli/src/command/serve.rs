@@ -1,0 +1,28 @@
+//! `remat serve`: answers nothing on stdout, logs on stderr.
+
+use std::net::SocketAddr;
+
+use remat::error::Error;
+
+use crate::{
+    app::App,
+    exit::Exit,
+    serve::{self, Charge, WorkOptions},
+};
+
+/// Run the daemon: it refreshes what falls due, works on what is enqueued, and finds runs that were lost.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    work: WorkOptions,
+    /// Where to answer probes (127.0.0.1:8080).
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Listen nowhere.
+    #[arg(long, conflicts_with = "listen")]
+    no_web: bool,
+}
+
+pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
+    serve::run(app, Charge::serve(app, &args.work, args.listen, !args.no_web)?).await
+}

@@ -1,0 +1,103 @@
+//! `remat serve` and `remat worker`: from the settings to a daemon that runs until it is told to stop.
+//!
+//! Law: whatever can be refused is refused before anything starts: settings, a port that is taken, tables that do not
+//! fit, a back end that cannot be reached. Flags win over `remat.toml`.
+
+pub(crate) mod backend;
+mod options;
+mod signals;
+mod systemd;
+mod web;
+
+use std::time::Instant;
+
+pub(crate) use options::{Charge, WorkOptions};
+use remat::{
+    Remat,
+    daemon::{Daemon, DaemonSettings},
+    error::Error,
+    service::worker::WorkerSettings,
+};
+use tokio::net::TcpListener;
+
+use crate::{app::App, exit::Exit, serve::signals::Signals};
+
+/// Sessions beside those of the runs: heartbeats, claims, the scheduler, the rescuer and their like.
+const SESSIONS_BESIDE: usize = 4;
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(app: &App, charge: Charge) -> Result<Exit, Error> {
+    let mut signals = Signals::listen()?;
+    let ready = tokio::select! {
+        ready = prepare(app, &charge) => ready?,
+        () = signals.told() => return Ok(Exit::Success),
+    };
+    ready.run(&signals).await
+}
+
+/// Everything that had to be found, reached and checked.
+struct Ready {
+    remat: Remat,
+    daemon: Daemon,
+    listener: Option<TcpListener>,
+    name: String,
+}
+
+async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
+    let listener = match charge.listen {
+        Some(address) => Some(web::bind(address).await?),
+        None => None,
+    };
+    let remat = app.connect_with(charge.slots + SESSIONS_BESIDE).await?;
+    remat.check_schema().await?;
+    let backend = backend::connect(app, &remat, charge.backend).await?;
+    let (kind, name) = (backend.kind(), worker_name());
+    let settings = DaemonSettings {
+        worker: Some(WorkerSettings {
+            name: name.clone(),
+            queues: charge.queues.clone(),
+            slots: charge.slots,
+            poll: charge.poll,
+            grace: charge.grace,
+        }),
+        schedules: charge.schedules,
+    };
+    let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
+    services(app, &remat, charge, &mut daemon);
+    let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
+    let database = remat.target().to_string();
+    tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");
+    Ok(Ready { remat, daemon, listener, name })
+}
+
+/// What a daemon does beside working, scheduling and rescuing, which are its own.
+fn services(_app: &App, _remat: &Remat, _charge: &Charge, _daemon: &mut Daemon) {}
+
+impl Ready {
+    async fn run(self, signals: &Signals) -> Result<Exit, Error> {
+        let (remat, health, began) = (self.remat, self.daemon.health(), Instant::now());
+        if let Some(listener) = self.listener {
+            tokio::spawn(web::answer(listener, web::Asked::new(&remat, &health, signals.stop())));
+        }
+        tokio::spawn(systemd::attend(health, signals.stop()));
+        let ended = tokio::select! {
+            ended = self.daemon.run(signals.stop()) => ended,
+            () = signals.leave() => {
+                tracing::warn!("leaving at once; what was at work is found and enqueued again by others");
+                return Ok(Exit::Interrupted);
+            }
+        };
+        let seconds = began.elapsed().as_secs();
+        tracing::info!(name = self.name, seconds, cancelled = remat.is_stopping(), "ended");
+        ended?;
+        Ok(if remat.is_stopping() { Exit::Interrupted } else { Exit::Success })
+    }
+}
+
+/// For people: this machine and this process.
+fn worker_name() -> String {
+    let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named = of_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let host = if named.trim().is_empty() { "localhost" } else { named.trim() };
+    format!("{host}:{}", std::process::id())
+}

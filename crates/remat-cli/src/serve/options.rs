@@ -1,0 +1,83 @@
+//! What a service is to do: the flags, over `[serve]` of `remat.toml`, over the defaults.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Args;
+use remat::{
+    error::Error,
+    project::{BackendKind, ServeSettings},
+};
+
+use crate::{app::App, values::one_of};
+
+/// How a service works on runs.
+#[derive(Args, Debug)]
+pub(crate) struct WorkOptions {
+    /// How runs reach this process, instead of kind in [backend] of remat.toml (postgres).
+    ///
+    /// The URL of a broker is taken from REMAT_BACKEND_URL, or from [backend] where that is of the same kind.
+    #[arg(long, value_name = "KIND", value_parser = one_of(BackendKind::ALL, BackendKind::as_str))]
+    #[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
+    backend: Option<BackendKind>,
+    /// How many runs to do at once (4).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    workers: Option<u16>,
+    /// Serve these queues only.
+    #[arg(long, value_name = "QUEUE,…", value_delimiter = ',')]
+    queues: Vec<String>,
+}
+
+/// What a service is to do.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    /// Where to answer probes, if anywhere.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The kind of back end that a flag asks for.
+    pub(crate) backend: Option<BackendKind>,
+    pub(crate) slots: usize,
+    pub(crate) queues: Vec<String>,
+    pub(crate) poll: Duration,
+    pub(crate) grace: Duration,
+    /// Whether it makes runs of what falls due.
+    pub(crate) schedules: bool,
+}
+
+impl Charge {
+    /// Schedules and works. Without `web` it listens nowhere; an address that a flag names is listened on in any case.
+    pub(crate) fn serve(
+        app: &App,
+        work: &WorkOptions,
+        listen: Option<SocketAddr>,
+        web: bool,
+    ) -> Result<Self, Error> {
+        let settings = settings(app)?;
+        let written = (web && settings.web).then_some(settings.listen);
+        Ok(Self { listen: listen.or(written), schedules: true, ..Self::of(work, settings) })
+    }
+
+    /// Works, and answers probes where a flag says so.
+    pub(crate) fn work(app: &App, work: &WorkOptions, listen: Option<SocketAddr>) -> Result<Self, Error> {
+        Ok(Self { listen, ..Self::of(work, settings(app)?) })
+    }
+
+    fn of(work: &WorkOptions, settings: ServeSettings) -> Self {
+        Self {
+            listen: None,
+            backend: work.backend,
+            slots: work.workers.map_or(settings.workers, usize::from),
+            queues: if work.queues.is_empty() { settings.queues } else { work.queues.clone() },
+            poll: settings.poll,
+            grace: settings.grace,
+            schedules: false,
+        }
+    }
+
+    /// The queues for the log.
+    pub(crate) fn queues_in_words(&self) -> String {
+        if self.queues.is_empty() { "all".into() } else { self.queues.join(", ") }
+    }
+}
+
+fn settings(app: &App) -> Result<ServeSettings, Error> {
+    Ok(app.project_settings()?.map(|settings| settings.serve).unwrap_or_default())
+}
