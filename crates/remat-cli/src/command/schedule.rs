@@ -163,7 +163,7 @@ fn of_view(view: &View) -> Option<Entry> {
     if definition.schedule.is_none() && target.is_none() {
         return None;
     }
-    let paused = view.is_paused();
+    let paused = view.pause.is_some();
     Some(Entry {
         kind: "view",
         subject: Subject::View(view.id),
