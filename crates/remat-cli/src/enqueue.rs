@@ -55,7 +55,9 @@ impl EnqueueOptions {
     ) -> Result<Exit, Error> {
         let backend = backend::connect(app, remat, None).await?;
         let queue = self.queue.as_deref();
-        let enqueued = remat.enqueue_in_order(backend.as_ref(), &jobs, queue, Trigger::Manual).await?;
+        // With the back end `inline` this does the work.
+        let enqueuing = remat.enqueue_in_order(backend.as_ref(), &jobs, queue, Trigger::Manual);
+        let enqueued = app.interrupt.attend(enqueuing).await?;
         let names = jobs.into_iter().map(|(view, ..)| view.definition.name);
         self.report(app, remat, names.zip(enqueued).collect()).await
     }

@@ -9,10 +9,11 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
+use remat::{name::Identifier, view::Definition};
 use remat_testkit::{Servers, wait_until};
 use serde_json::json;
 use service_of_a_world::Served;
-use support::World;
+use support::{World, definition};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/skyflow");
 
@@ -263,6 +264,43 @@ async fn an_older_daemon_works_on_beside_what_was_added_and_ends_before_what_bre
     let answer = served.ended().await;
     assert_eq!(answer.code, 8, "{answer:?}");
     assert!(answer.stderr.contains("the remat tables are newer than this program"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_grants_of_the_guide_are_enough_for_a_daemon() {
+    let world = World::new().await;
+    let (owner, worker) = (world.db.create_role("owner").await, world.db.create_role("worker").await);
+    world
+        .db
+        .execute(&format!("grant \"{owner}\" to \"{worker}\"; grant create on schema public to \"{owner}\""))
+        .await;
+    for statement in grants_of_the_guide() {
+        world.db.execute(&statement.replace("remat_worker", &format!("\"{worker}\""))).await;
+    }
+    let ticking = Definition {
+        schedule: Some("* * * * * *".into()),
+        owner: Some(Identifier::new(owner).unwrap()),
+        ..definition("ticking", "select 1 as id")
+    };
+    world.define(ticking).await;
+    world.json(&["create", "ticking"], 0);
+    let mut command = world.command(&["serve", "--json", "--no-web"]);
+    let served = Served::start_command(command.env("DATABASE_URL", world.db.role_url(&worker))).await;
+    let done = "select count(*) from remat.runs where fire_id is not null and status = 'success'";
+    wait_until("it was refreshed twice", async || world.db.query_one_i64(done).await >= 2).await;
+    let complaints: Vec<_> = served.log().into_iter().filter(|line| line["level"] != "INFO").collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+    served.drained().await;
+}
+
+/// What docs/guide/operations.md grants to the worker in schema `remat`.
+fn grants_of_the_guide() -> Vec<&'static str> {
+    let guide = include_str!("../../../docs/guide/operations.md");
+    let grants =
+        guide.lines().filter(|line| line.starts_with("grant ") && line.contains(" to remat_worker;"));
+    let grants: Vec<_> = grants.collect();
+    assert!(grants.len() > 6, "{grants:?}");
+    grants
 }
 
 /// Hears what a service tells systemd.

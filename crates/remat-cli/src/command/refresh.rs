@@ -66,7 +66,9 @@ async fn enqueue(
 ) -> Result<Exit, Error> {
     let backend = backend::connect(app, remat, None).await?;
     let queue = how.queue.as_deref();
-    let enqueued = remat.enqueue_views(backend.as_ref(), views, reach, options, queue).await?;
+    // With the back end `inline` this does the work.
+    let enqueuing = remat.enqueue_views(backend.as_ref(), views, reach, options, queue);
+    let enqueued = app.interrupt.attend(enqueuing).await?;
     let names: BTreeMap<i64, RelationName> =
         remat.views().await?.into_iter().map(|view| (view.id, view.definition.name)).collect();
     let named = |(id, enqueued)| Some((names.get(&id)?.clone(), enqueued));

@@ -345,5 +345,6 @@ fn tell(run: &Run) {
     let (id, status, operation) = (run.id, run.status.as_str(), run.operation.as_str());
     let view = run.view.as_ref().map(ToString::to_string);
     let error = run.error.as_ref().map(|error| error.primary.as_str());
-    tracing::info!(run = id, operation, view, status, duration_ms = run.duration_ms, error, "a run ended");
+    let (job, took) = (run.job.as_deref(), run.duration_ms);
+    tracing::info!(run = id, operation, view, job, status, duration_ms = took, error, "a run ended");
 }
