@@ -48,7 +48,7 @@ async fn count(mut stream: Stream, told: watch::Sender<Stop>, leave: Arc<Notify>
     tracing::info!("told to stop: claiming no more, finishing what is at work; a second signal cancels that");
     told.send_replace(Stop::Drain);
     stream.next().await;
-    tracing::warn!("told again: cancelling at the server; a third signal leaves at once");
+    tracing::warn!("told again: not waiting any longer; a third signal leaves at once");
     told.send_replace(Stop::Cancel);
     stream.next().await;
     leave.notify_one();

@@ -319,6 +319,8 @@ impl Crew<'_> {
             () = told(&mut stop, Stop::Cancel) => {}
         }
         self.worker.remat.set_stopping();
+        let runs = self.running.len();
+        tracing::warn!(runs, "cancelling at the server what is at work; it is enqueued again");
         loop {
             self.worker.remat.cancel_all().await;
             tokio::select! {
