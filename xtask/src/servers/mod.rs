@@ -120,6 +120,8 @@ fn options() -> ClusterOptions {
         .set("max_prepared_transactions", "20")
         .set("wal_level", "logical")
         .set("track_commit_timestamp", "off")
+        // What a test compares must not change by itself, such as statistics between two looks.
+        .set("autovacuum", "off")
         // Errors are what the tests provoke; the log is for the unexpected.
         .set("log_min_messages", "log")
         .set("log_min_error_statement", "panic")

@@ -20,7 +20,7 @@ pub struct Source {
 }
 
 /// What fires.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// A scheduled job by name.
     Job(String),
