@@ -5,7 +5,8 @@
 //!
 //! When clocks change, two sorts of lines differ:
 //! - A line with one second, one minute and one hour (`30 2 * * *`) names a time of day. Where that time does not
-//!   exist, it fires at the first instant after the gap; where it comes twice, it fires the first time only.
+//!   exist, it fires at the first instant after the gap, even if that is on the next day; where it comes twice, it fires
+//!   the first time only.
 //! - Any other line (`*/15 * * * *`, `0 2,3 * * *`) names a rhythm. Times that do not exist are left out; those that
 //!   come twice fire twice.
 //!
@@ -18,10 +19,10 @@ pub mod misfire;
 use std::{iter, sync::LazyLock};
 
 use croner::{
-    Cron,
+    Cron, JobType,
     parser::{CronParser, Seconds, Year},
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 pub use dispatch::{Dispatch, Misfire, Overlap};
 
@@ -60,8 +61,25 @@ impl Schedule {
 
     /// The first firing later than an instant; none beyond the calendar (year 5000).
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let next = self.cron.find_next_occurrence(&after.to_zoned(self.zone.clone()), false);
-        next.ok().map(|next| next.timestamp())
+        let next =
+            self.cron.find_next_occurrence(&after.to_zoned(self.zone.clone()), false).ok()?.timestamp();
+        Some(self.carried_over_a_gap(after, next).unwrap_or(next))
+    }
+
+    /// The first change of clocks between two instants that leaps over the time of day that the line names. The day
+    /// that counts is that of the leapt time: where clocks go from 23:00 to midnight, Saturday's 23:30 fires as Sunday
+    /// begins, which croner leaves out.
+    fn carried_over_a_gap(&self, after: Timestamp, next: Timestamp) -> Option<Timestamp> {
+        if self.cron.determine_job_type() != JobType::FixedTime {
+            return None;
+        }
+        let changes = self.zone.following(after).map(|change| change.timestamp());
+        changes.take_while(|change| *change < next).find(|change| {
+            let second = SignedDuration::from_secs(1);
+            let last = self.zone.to_datetime(*change - second) + second;
+            let leapt = self.cron.find_next_occurrence(&last, true);
+            leapt.is_ok_and(|leapt| leapt < self.zone.to_datetime(*change))
+        })
     }
 
     /// The next firings after an instant, at most `n`.

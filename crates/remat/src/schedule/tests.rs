@@ -58,6 +58,14 @@ fn a_midnight_that_does_not_exist_fires_at_the_first_instant_of_that_day() {
 }
 
 #[test]
+fn a_gap_before_midnight_belongs_to_the_day_that_it_ends() {
+    // Nuuk, Saturday 28 March 2026: 23:00 becomes 00:00 of Sunday.
+    let saturdays = fires("30 23 * * 6", "America/Nuuk", "2026-03-27T12:00", 2);
+    assert_eq!(saturdays, ["29 00:00 -01:00", "04 23:30 -01:00"]);
+    assert_eq!(fires("30 23 * * 0", "America/Nuuk", "2026-03-27T12:00", 1), ["29 23:30 -01:00"]);
+}
+
+#[test]
 fn a_day_with_two_last_hours_keeps_its_firings_on_both_sides() {
     // São Paulo, 18 February 2018: 00:00 becomes 23:00 of the 17th.
     let fires = fires("0 * * * *", "America/Sao_Paulo", "2018-02-17T22:30", 3);
