@@ -31,6 +31,7 @@ pub(crate) async fn start() -> Outcome<Servers> {
     servers.redis_port = brokers::start_redis(&brokers_dir().join("redis")).await?;
     servers.rabbitmq_port = brokers::start_rabbitmq(&brokers_dir().join("rabbitmq")).await?;
     write(&servers)?;
+    brokers::sweep_rabbitmq(&brokers_dir());
     for server in &servers.servers {
         remat_testkit::sweep(server).await;
     }
@@ -43,6 +44,7 @@ pub(crate) async fn stop() -> Outcome {
         println!("no test servers run");
         return Ok(());
     };
+    brokers::sweep_rabbitmq(&brokers_dir());
     brokers::stop_redis(&brokers_dir().join("redis")).await?;
     brokers::stop_rabbitmq(&brokers_dir().join("rabbitmq")).await;
     for server in servers.servers {
