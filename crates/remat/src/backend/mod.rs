@@ -7,18 +7,41 @@
 //!
 //! An application adds its own by implementing [`JobBackend`].
 
+mod choose;
 mod inline;
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_link;
+#[cfg(feature = "redis")]
+mod sidekiq;
+
+#[cfg(any(feature = "redis", feature = "rabbitmq"))]
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use choose::{BackendSettings, KINDS, connect};
 pub use inline::InlineBackend;
 pub use postgres::PostgresBackend;
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitmqBackend;
+#[cfg(feature = "redis")]
+pub use redis::RedisBackend;
+#[cfg(feature = "redis")]
+pub use sidekiq::SidekiqBackend;
 
 use crate::error::{Error, ErrorKind};
+
+/// How long a message that was taken may wait for a busy worker before it is given back.
+#[cfg(any(feature = "redis", feature = "rabbitmq"))]
+const GRACE: Duration = Duration::from_millis(20);
 
 /// What a back end carries: which run waits, and in which queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +133,16 @@ impl Ear {
         settled.is_ok_and(|state| *state == EarState::Open)
     }
 
+    /// What the worker can do with a message that was taken already. A full one has this long to get room: its slots
+    /// change all the time, and giving a message back costs more than a moment.
+    pub async fn room_within(&self, moment: Duration) -> EarState {
+        let mut state = self.state.clone();
+        match tokio::time::timeout(moment, state.wait_for(|state| *state != EarState::Busy)).await {
+            Ok(settled) => settled.map_or(EarState::Closed, |state| *state),
+            Err(_) => EarState::Busy,
+        }
+    }
+
     /// Resolves when the worker stops.
     pub async fn closed(&self) {
         let mut state = self.state.clone();
@@ -129,4 +162,10 @@ impl Ear {
         self.heard.send((heard, safe)).await.map_err(|_| gone())?;
         is_safe.await.map_err(|_| gone())
     }
+}
+
+/// How `listen` goes on when the worker did not take a message: it ends well where the worker stops.
+#[cfg(any(feature = "redis", feature = "rabbitmq"))]
+async fn unheard(error: Error, ear: &Ear) -> Result<(), Error> {
+    if ear.room_within(GRACE).await == EarState::Closed { Ok(()) } else { Err(error) }
 }
