@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use remat::{
     error::{Error, ErrorKind},
     pg::{Environment, Target},
-    project::{self, DatabaseUrl},
+    project::{self, SecretUrl},
 };
 
 use crate::{app::io_error, args::GlobalOptions};
@@ -63,8 +63,8 @@ fn project_url(dir: &Path, env: Environment<'_>) -> Result<Option<String>, Error
         .map_err(|error| io_error(&format!("could not read {}", path.display()), &error))?;
     match project::parse_settings(&text)?.database {
         None => Ok(None),
-        Some(DatabaseUrl::Written(url)) => Ok(Some(url)),
-        Some(DatabaseUrl::Environment(name)) => match env(&name) {
+        Some(SecretUrl::Written(url)) => Ok(Some(url)),
+        Some(SecretUrl::Environment(name)) => match env(&name) {
             Some(url) => Ok(Some(url)),
             None => {
                 Err(Error::new(ErrorKind::InvalidSettings, format!("environment variable {name} is not set"))

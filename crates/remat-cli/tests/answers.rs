@@ -5,6 +5,7 @@
 mod support;
 
 use remat::{
+    schedule::Dispatch,
     store::jobs::{ScheduledJob, Work},
     view::Definition,
 };
@@ -206,6 +207,7 @@ async fn schedule_shows_jobs_and_views_in_the_order_of_their_firings() {
         zone: "UTC".into(),
         work: Work::Sql("select 1".into()),
         enabled: true,
+        dispatch: Dispatch::default(),
         last_fire: None,
     };
     let session = world.remat.session().await.unwrap();

@@ -102,8 +102,7 @@ impl Remat {
         trigger: Trigger,
         backend: &'a str,
     ) -> Order<'a> {
-        let _ = view;
-        let mut dispatch = crate::schedule::Dispatch::default();
+        let mut dispatch = view.definition.dispatch.clone();
         if let Some(queue) = queue {
             queue.clone_into(&mut dispatch.queue);
         }

@@ -10,6 +10,7 @@ use remat::{
     name::RelationName,
     project::{self, Project, ProjectDefaults, ViewFile},
     run::Status,
+    schedule::Misfire,
     store::runs::Filter,
 };
 use support::App;
@@ -219,6 +220,38 @@ async fn the_sql_of_a_plan_is_shown_and_nothing_is_done() {
     assert!(sql[0].1.iter().any(|line| line.contains("create materialized view")), "{sql:?}");
     assert_eq!(app.count("select count(*) from pg_class where relname like 'daily%'").await, 0);
     assert_eq!(app.count("select count(*) from remat.views").await, 0);
+}
+
+#[tokio::test]
+async fn queues_follow_the_file() {
+    let app = App::start().await;
+    let queue =
+        |concurrency: i32| format!("{SETTINGS}[[queue]]\nname = \"reports\"\nconcurrency = {concurrency}\n");
+    apply(&app, &shop_with(&queue(2), &[])).await;
+    assert_eq!(app.count("select concurrency::bigint from remat.queues where name = 'reports'").await, 2);
+    apply(&app, &shop_with(&queue(3), &[])).await;
+    assert_eq!(app.count("select concurrency::bigint from remat.queues where project = 'shop'").await, 3);
+    apply(&app, &shop(&[])).await;
+    assert_eq!(app.count("select count(*) from remat.queues").await, 0);
+}
+
+#[tokio::test]
+async fn how_runs_reach_a_worker_follows_the_files_and_rebuilds_nothing() {
+    let app = App::start().await;
+    let settings =
+        |keys: &str| format!("{SETTINGS}[[job]]\nname = \"j\"\nschedule = \"@daily\"\ntag = \"t\"\n{keys}");
+    apply(&app, &shop_with(&settings(""), &[DAILY])).await;
+    let oid = "select 'daily'::regclass::oid::bigint";
+    let (before, keys) = (app.count(oid).await, "queue = \"reports\"\npriority = 3\nmisfire = \"skip\"\n");
+    let text = format!("/* remat\n{keys}*/\n{}", DAILY.1);
+    let project = shop_with(&settings(keys), &[(DAILY.0, &text)]);
+    assert_eq!(actions(&app.remat.plan(&project).await.unwrap()), ["alter public.daily"]);
+    apply(&app, &project).await;
+    let saved = app.remat.jobs().await.unwrap().remove(0).dispatch;
+    assert_eq!((saved.queue.as_str(), saved.priority, saved.misfire), ("reports", 3, Misfire::Skip));
+    let view = app.remat.views().await.unwrap().remove(0);
+    assert_eq!((view.definition.dispatch, view.version), (saved, 2));
+    assert_eq!(app.count(oid).await, before);
 }
 
 #[tokio::test]

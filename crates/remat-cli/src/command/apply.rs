@@ -1,5 +1,5 @@
-//! `remat apply`: `{"applied":[{"action","view","run"}],"jobs":[{"action","job"}]}`; with `--dry-run` what `remat plan`
-//! prints.
+//! `remat apply`: `{"applied":[{"action","view","run"}],"jobs":[{"action","job"}],"queues":[{"action","queue"}]}`; with
+//! `--dry-run` what `remat plan` prints.
 
 use remat::{
     Remat,
@@ -17,7 +17,7 @@ use crate::{
     render::{Progress, complain, plan as render, prompt, runs::with_its_run, text},
 };
 
-/// Make the database match the project folder: define, create, change, rename and remove views, and set their jobs.
+/// Make the database match the project folder: define, create, change, rename and remove views, and set jobs and queues.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Take steps that lose something without being asked.
@@ -51,7 +51,8 @@ async fn take(
     plan: &ProjectPlan,
 ) -> Result<Vec<Applied>, Error> {
     let progress = Progress::start(&app.out, 1);
-    progress.step(&format!("applying {} steps", plan.views.steps.len() + plan.jobs.len()));
+    let steps = plan.views.steps.len() + plan.jobs.len() + plan.queues.len();
+    progress.step(&format!("applying {steps} steps"));
     let applied = app.interrupt.attend(remat.apply(project, plan, true)).await;
     progress.finish();
     applied
@@ -60,12 +61,14 @@ async fn take(
 fn report(app: &App, plan: &ProjectPlan, applied: &[Applied]) -> Exit {
     let runs: Vec<Run> = applied.iter().filter_map(|step| step.run.clone()).collect();
     let exit = Exit::of_runs(&runs);
-    // Jobs come last: after a view that failed they are as they were.
-    let jobs = if exit == Exit::Success { plan.jobs.as_slice() } else { &[] };
-    app.out.report(&json!({ "applied": applied, "jobs": jobs }), || {
+    // Jobs and queues come last: after a view that failed they are as they were.
+    let (jobs, queues) = match exit {
+        Exit::Success => (plan.jobs.as_slice(), plan.queues.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    app.out.report(&json!({ "applied": applied, "jobs": jobs, "queues": queues }), || {
         let steps = applied.iter().map(line);
-        let jobs = jobs.iter().map(|job| format!("{} job {}\n", job.action, text::clean(&job.job)));
-        let all: String = steps.chain(jobs).collect();
+        let all: String = steps.chain([render::settings(jobs, queues)]).collect();
         if all.is_empty() { "the database matches the project".into() } else { all }
     });
     for run in runs.iter().filter(|_| !app.out.json) {

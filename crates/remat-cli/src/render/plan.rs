@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use remat::{
-    apply::ProjectPlan,
+    apply::{JobStep, ProjectPlan, QueueStep},
     name::RelationName,
     plan::{DiffLine, Side, Step},
 };
@@ -17,8 +17,14 @@ pub(crate) fn plan(out: &Output, plan: &ProjectPlan) -> String {
         return "the database matches the project".into();
     }
     let steps = plan.views.steps.iter().map(|it| step(out, it));
-    let jobs = plan.jobs.iter().map(|job| format!("{} job {}\n", job.action, text::clean(&job.job)));
-    steps.chain(jobs).collect()
+    steps.chain([settings(&plan.jobs, &plan.queues)]).collect()
+}
+
+/// One line for each job and each queue that changes.
+pub(crate) fn settings(jobs: &[JobStep], queues: &[QueueStep]) -> String {
+    let jobs = jobs.iter().map(|job| format!("{} job {}\n", job.action, text::clean(&job.job)));
+    let queues = queues.iter().map(|queue| format!("{} queue {}\n", queue.action, text::clean(&queue.queue)));
+    jobs.chain(queues).collect()
 }
 
 /// The statements of each step, as SQL with comments.

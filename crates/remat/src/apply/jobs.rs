@@ -64,6 +64,7 @@ fn scheduled(job: &Job) -> ScheduledJob {
             JobTarget::Sql(sql) => Work::Sql(sql.clone()),
         },
         enabled: job.enabled,
+        dispatch: job.dispatch.clone(),
         last_fire: None,
     }
 }

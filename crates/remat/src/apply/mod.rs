@@ -6,12 +6,14 @@
 
 mod jobs;
 mod owner;
+mod queues;
 mod rename;
 mod survey;
 
 use serde::Serialize;
 
 pub use jobs::JobStep;
+pub use queues::QueueStep;
 
 use crate::{
     Remat,
@@ -33,12 +35,14 @@ pub struct ProjectPlan {
     pub views: Plan,
     /// What to do to scheduled jobs afterwards.
     pub jobs: Vec<JobStep>,
+    /// What to do to the limits of queues afterwards.
+    pub queues: Vec<QueueStep>,
 }
 
 impl ProjectPlan {
     /// Whether all is as it should be.
     pub fn is_empty(&self) -> bool {
-        self.views.is_empty() && self.jobs.is_empty()
+        self.views.is_empty() && self.jobs.is_empty() && self.queues.is_empty()
     }
 }
 
@@ -62,7 +66,8 @@ impl Remat {
             let actual = survey::actual(session, name, &desired).await?;
             let reads = views::reads(session).await?;
             let jobs = jobs::steps(session, &project.settings).await?;
-            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs })
+            let queues = queues::steps(session, &project.settings).await?;
+            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs, queues })
         })
         .await
     }
@@ -103,7 +108,11 @@ impl Remat {
                 return Ok(applied);
             }
         }
-        self.with_session(async |session| jobs::take(session, &project.settings, &plan.jobs).await).await?;
+        self.with_session(async |session| {
+            jobs::take(session, &project.settings, &plan.jobs).await?;
+            queues::take(session, &project.settings, &plan.queues).await
+        })
+        .await?;
         Ok(applied)
     }
 

@@ -11,6 +11,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     name::Identifier,
+    schedule::Dispatch,
     view::{Definition, IndexSpec, Settings},
 };
 
@@ -115,6 +116,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         tags,
         owner,
         description,
+        dispatch,
         renamed_from: _,
     } = definition;
     let mut facts: Vec<Fact> = [
@@ -133,6 +135,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
     .map(|(what, value)| (what.to_owned(), value))
     .into();
     facts.extend(session(settings));
+    facts.extend(runs(dispatch));
     facts
 }
 
@@ -157,6 +160,24 @@ fn session(settings: &Settings) -> Vec<Fact> {
     .into();
     facts.extend(parameters.iter().map(|(name, value)| (format!("parameters.{name}"), Some(value.clone()))));
     facts
+}
+
+fn runs(dispatch: &Dispatch) -> Vec<Fact> {
+    let Dispatch { queue, priority, overlap, misfire, catch_up_s, jitter_s, lock_retries, work_retries } =
+        dispatch;
+    let seconds = |seconds: &i64| duration(SignedDuration::from_secs(*seconds));
+    [
+        ("queue", queue.clone()),
+        ("priority", priority.to_string()),
+        ("overlap", overlap.to_string()),
+        ("misfire", misfire.to_string()),
+        ("catch_up", seconds(catch_up_s)),
+        ("jitter", seconds(jitter_s)),
+        ("lock_retries", lock_retries.to_string()),
+        ("work_retries", work_retries.to_string()),
+    ]
+    .map(|(what, value)| (what.to_owned(), Some(value)))
+    .into()
 }
 
 fn index(index: &IndexSpec) -> String {

@@ -56,6 +56,21 @@ fn what_is_as_it_should_be_needs_no_step() {
 }
 
 #[test]
+fn how_runs_reach_a_worker_changes_no_relation() {
+    let old = view("v", "select 1 as id");
+    let new = changed("v", |v| {
+        v.dispatch.queue = "reports".into();
+        v.dispatch.catch_up_s = 5400;
+        v.dispatch.work_retries = 0;
+    });
+    assert_eq!(
+        summaries(from_ref(&new), &[applied(&old)]),
+        ["alter public.v: queue default -> reports; catch_up 24h -> 1h 30m; work_retries 3 -> 0"]
+    );
+    assert_ne!(old.fingerprint(), new.fingerprint());
+}
+
+#[test]
 fn a_new_view_is_created_and_one_that_left_the_folder_is_removed() {
     let plan = plan_of(&[view("new", "select 1")], &[applied(&view("old", "select 2"))]);
     let summaries: Vec<_> = plan.steps.iter().map(Step::summary).collect();

@@ -28,6 +28,14 @@ name = {name}
 #lock_timeout = "50ms"        # how long one attempt may make readers queue
 #lock_budget = "30s"          # how long all attempts together may wait for locks
 #statement_timeout = "0"      # how long a refresh may take; 0 is without limit
+#queue = "default"            # which workers do the work
+#priority = 0                 # the larger, the sooner
+#overlap = "coalesce"         # or skip, queue, cancel_other
+#misfire = "once"             # or skip, all: times that passed while nobody watched
+#catch_up = "24h"             # how late such a time may still fire
+#jitter = "30s"               # over what time those that fire late are spread
+#lock_retries = 10            # further tries after a wait for a lock in vain
+#work_retries = 3             # further tries after a lost connection or a deadlock
 
 #[project.parameters]         # further parameters of the server
 #work_mem = "64MB"
@@ -40,6 +48,27 @@ name = {name}
 #schedule = "*/5 * * * *"
 #zone = "UTC"
 #tag = "dashboard"            # or view = "…", or sql = "…"
+
+#[[queue]]                    # how many runs of a queue may be at work at once
+#name = "reports"
+#concurrency = 2
+
+#[serve]                      # what `remat serve` does
+#listen = "127.0.0.1:8080"
+#web = true
+#workers = 4
+#queues = []                  # all of them
+#poll = "5s"
+#grace = "30s"
+
+#[backend]                    # how a run reaches a worker
+#kind = "postgres"
+
+#[retention]                  # which runs are kept
+#keep_per_view = 1000
+#keep_days = 90
+#keep_failures_days = 365
+#every = "1h"
 "#;
 
 const EXAMPLE: &str = r#"/* remat

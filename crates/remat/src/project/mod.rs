@@ -4,8 +4,10 @@
 //! valid in itself: every option known, every query one SELECT, every name given once. Every complaint names the file
 //! and the line. Folders under `views` are for people; they name no schema.
 
+mod dispatch;
 mod files;
 mod init;
+mod service;
 mod session;
 mod settings;
 mod table;
@@ -14,7 +16,8 @@ mod view;
 use std::{collections::BTreeMap, path::Path};
 
 pub use init::init;
-pub use settings::{DatabaseUrl, FILE, Job, JobTarget, ProjectSettings, parse_settings};
+pub use service::{BackendKind, BackendSettings, Queue, RetentionSettings, ServeSettings};
+pub use settings::{FILE, Job, JobTarget, ProjectSettings, SecretUrl, parse_settings};
 pub use view::{ProjectDefaults, parse_view};
 
 use crate::{
@@ -72,5 +75,7 @@ fn names_are_given_once(views: &[ViewFile]) -> Result<(), Error> {
     Ok(())
 }
 
+#[cfg(test)]
+mod service_tests;
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,20 @@
-//! `remat.toml`: what a project is called, what its views inherit, where its database is, and its jobs.
+//! `remat.toml`: what a project is called, what its views inherit, where its database is, its jobs, and how it is served.
 //!
 //! Law: what is not written has the default of [`ProjectDefaults`]; what is written is checked here, down to the cron
-//! lines of the jobs. The URL of the database is a secret: it has no `Debug` and appears in no complaint.
+//! lines of the jobs. A URL is a secret: it has no `Debug` and appears in no complaint.
 
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    ProjectDefaults, session,
+    ProjectDefaults, dispatch,
+    service::{self, BackendSettings, Queue, RetentionSettings, ServeSettings},
+    session,
     table::{Source, Table},
 };
 use crate::{
     error::{Error, ErrorKind},
     name::RelationName,
-    schedule::Schedule,
+    schedule::{Dispatch, Schedule},
     view::validate::tag_is_a_word,
 };
 
@@ -27,21 +29,31 @@ pub struct ProjectSettings {
     /// What the views inherit.
     pub defaults: ProjectDefaults,
     /// Where the database is, if the file says.
-    pub database: Option<DatabaseUrl>,
+    pub database: Option<SecretUrl>,
     /// The jobs, in the order of the file.
     pub jobs: Vec<Job>,
+    /// How many runs of which queue may be at work at once, in the order of the file.
+    pub queues: Vec<Queue>,
+    /// What `remat serve` does.
+    pub serve: ServeSettings,
+    /// How a run reaches a worker.
+    pub backend: BackendSettings,
+    /// Which runs are kept.
+    pub retention: RetentionSettings,
+    /// Where the Redis is that keeps the serving copies, if the file says.
+    pub publish: Option<SecretUrl>,
 }
 
-/// Where the URL of the database comes from.
+/// Where a URL comes from that may hold a password.
 #[derive(Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
+pub enum SecretUrl {
     /// Written in the file.
     Written(String),
     /// In the environment variable of this name.
     Environment(String),
 }
 
-impl fmt::Debug for DatabaseUrl {
+impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Written(_) => f.write_str("Written(..)"),
@@ -63,6 +75,8 @@ pub struct Job {
     pub target: JobTarget,
     /// Whether it fires.
     pub enabled: bool,
+    /// How its runs reach a worker.
+    pub dispatch: Dispatch,
 }
 
 /// What a job does.
@@ -76,6 +90,9 @@ pub enum JobTarget {
     Sql(String),
 }
 
+/// The tables of the file.
+const ROOT: [&str; 8] = ["project", "database", "job", "queue", "serve", "backend", "retention", "publish"];
+
 /// Reads `remat.toml`.
 ///
 /// ```
@@ -85,16 +102,22 @@ pub enum JobTarget {
 pub fn parse_settings(text: &str) -> Result<ProjectSettings, Error> {
     let source = Source { file: FILE, text, base: 0, kind: ErrorKind::InvalidSettings };
     let entries = source.parse(text)?;
-    let root = Table::new(&source, entries.get_ref(), 0..0, &["project", "database", "job"])?;
-    let known: Vec<&str> = ["name", "schema"].into_iter().chain(session::KEYS).collect();
+    let root = Table::new(&source, entries.get_ref(), 0..0, &ROOT)?;
+    let known: Vec<&str> =
+        ["name", "schema"].into_iter().chain(session::KEYS).chain(dispatch::KEYS).collect();
     let project = root.table("project", &known)?.ok_or_else(|| {
         root.error("project", "the table [project] is missing").with_hint("Write [project] and name = \"…\".")
     })?;
     let defaults = defaults(&project)?;
     Ok(ProjectSettings {
         name: project.require("name", a_name)?,
-        database: root.table("database", &["url", "url_env"])?.map(|table| database(&table)).transpose()?,
+        database: root.table("database", &["url", "url_env"])?.map(|table| url(&table)).transpose()?,
         jobs: jobs(&root, &defaults)?,
+        queues: service::queues(&root)?,
+        serve: service::serve(&root)?,
+        backend: service::backend(&root)?,
+        retention: service::retention(&root)?,
+        publish: service::publish(&root)?,
         defaults,
     })
 }
@@ -104,12 +127,14 @@ fn defaults(project: &Table<'_, '_>) -> Result<ProjectDefaults, Error> {
     Ok(ProjectDefaults {
         schema: project.name("schema")?.unwrap_or(plain.schema),
         settings: session::settings(project, &plain.settings)?,
+        dispatch: dispatch::dispatch(project, &plain.dispatch)?,
     })
 }
 
-fn database(table: &Table<'_, '_>) -> Result<DatabaseUrl, Error> {
-    let url = table.read("url", |url| Ok(DatabaseUrl::Written(url.to_owned())))?;
-    let variable = table.read("url_env", |name| Ok(DatabaseUrl::Environment(name.to_owned())))?;
+/// One of `url` and `url_env`.
+pub(super) fn url(table: &Table<'_, '_>) -> Result<SecretUrl, Error> {
+    let url = table.read("url", |url| Ok(SecretUrl::Written(url.to_owned())))?;
+    let variable = table.read("url_env", |name| Ok(SecretUrl::Environment(name.to_owned())))?;
     let hint = "Prefer url_env: the file then holds no password.";
     match (url, variable) {
         (Some(found), None) | (None, Some(found)) => Ok(found),
@@ -121,7 +146,10 @@ fn database(table: &Table<'_, '_>) -> Result<DatabaseUrl, Error> {
 }
 
 fn jobs(root: &Table<'_, '_>, defaults: &ProjectDefaults) -> Result<Vec<Job>, Error> {
-    let known = ["name", "schedule", "zone", "view", "tag", "sql", "enabled"];
+    let known: Vec<&str> = ["name", "schedule", "zone", "view", "tag", "sql", "enabled"]
+        .into_iter()
+        .chain(dispatch::KEYS)
+        .collect();
     let mut names = BTreeSet::new();
     let mut jobs = Vec::new();
     for table in root.tables("job", &known)? {
@@ -145,6 +173,7 @@ fn job(table: &Table<'_, '_>, defaults: &ProjectDefaults) -> Result<Job, Error> 
         zone,
         target: target(table, defaults)?,
         enabled: table.boolean("enabled")?.unwrap_or(true),
+        dispatch: dispatch::dispatch(table, &defaults.dispatch)?,
     })
 }
 

@@ -3,7 +3,11 @@
 //! Law: every key is known or refused, every value has its one type, and every complaint names the file and the line.
 //! Values are never shown in complaints about their type: they may be secrets.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::{Range, RangeInclusive},
+};
 
 use toml::{
     Spanned,
@@ -152,6 +156,23 @@ impl<'t, 'a> Table<'t, 'a> {
     pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, Error> {
         let Some(value) = self.entries.get(key) else { return Ok(None) };
         value.get_ref().as_bool().map(Some).ok_or_else(|| self.wrong_type(key, value, "true or false"))
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer<T>(&self, key: &str, range: RangeInclusive<T>) -> Result<Option<T>, Error>
+    where
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
+    {
+        let Some(value) = self.entries.get(key) else { return Ok(None) };
+        let DeValue::Integer(number) = value.get_ref() else {
+            return Err(self.wrong_type(key, value, "a whole number"));
+        };
+        let read =
+            i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|it| T::try_from(it).ok());
+        read.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            self.source.error(self.at(value), format!("\"{key}\" must be between {least} and {most}"))
+        })
     }
 
     /// A table within this one.

@@ -217,7 +217,7 @@ fn settings_need_a_project_with_a_name() {
 #[test]
 fn the_password_of_the_database_is_never_shown() {
     let good = parse_settings(&format!("{SHOP}[database]\nurl = \"postgres://u:hunter2@h/d\"\n")).unwrap();
-    assert!(matches!(&good.database, Some(DatabaseUrl::Written(url)) if url.contains("hunter2")));
+    assert!(matches!(&good.database, Some(SecretUrl::Written(url)) if url.contains("hunter2")));
     assert!(!format!("{good:?}").contains("hunter2"));
     for database in
         ["url = [\"hunter2\"]", "url = \"hunter2", "url = 'hunter2'\nurl_env = \"X\"", "url = hunter2"]
@@ -286,7 +286,10 @@ fn the_defaults_that_init_shows_are_the_defaults() {
     let mut defaults = settings.defaults;
     assert_eq!(defaults.settings.parameters.remove("work_mem").as_deref(), Some("64MB"));
     assert_eq!(defaults, ProjectDefaults::default());
-    assert_eq!(settings.jobs.len(), 1);
+    assert_eq!((settings.jobs.len(), settings.queues.len()), (1, 1));
+    assert_eq!(settings.serve, ServeSettings::default());
+    assert_eq!(settings.backend, BackendSettings::default());
+    assert_eq!(settings.retention, RetentionSettings::default());
 }
 
 proptest::proptest! {

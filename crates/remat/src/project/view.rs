@@ -7,13 +7,14 @@
 //! removed. Only `renamed_from` is read as a person would type it in SQL.
 
 use super::{
-    session,
+    dispatch, session,
     table::{Source, Table},
 };
 use crate::{
     error::{Error, ErrorKind},
     name::{Identifier, RelationName},
     run::RowCount,
+    schedule::Dispatch,
     view::{Definition, IndexSpec, Settings, Strategy, validate},
 };
 
@@ -41,6 +42,8 @@ pub struct ProjectDefaults {
     pub schema: Identifier,
     /// The session of views that pin none; its time zone is also the zone of their schedules.
     pub settings: Settings,
+    /// How the runs of views and jobs that do not say reach a worker.
+    pub dispatch: Dispatch,
 }
 
 impl Default for ProjectDefaults {
@@ -48,6 +51,7 @@ impl Default for ProjectDefaults {
         Self {
             schema: Identifier::new("public").expect("public is a legal name"),
             settings: Settings::default(),
+            dispatch: Dispatch::default(),
         }
     }
 }
@@ -65,7 +69,7 @@ pub fn parse_view(file_name: &str, text: &str, defaults: &ProjectDefaults) -> Re
     let (options, base, sql) = parts(text);
     let source = Source { file: file_name, text, base, kind: ErrorKind::InvalidDefinition };
     let entries = source.parse(options).map_err(|error| explain_early_end(options, error))?;
-    let known: Vec<&str> = KEYS.into_iter().chain(session::KEYS).collect();
+    let known: Vec<&str> = KEYS.into_iter().chain(session::KEYS).chain(dispatch::KEYS).collect();
     let table = Table::new(&source, entries.get_ref(), 0..0, &known)?;
     let (query, query_at) = query(&source, sql)?;
     let definition = definition(&table, file_name, query, defaults)?;
@@ -148,6 +152,7 @@ fn definition(
         description: table.read("description", text)?,
         renamed_from: table.read("renamed_from", |typed| RelationName::parse(typed, name.schema.as_str()))?,
         settings,
+        dispatch: dispatch::dispatch(table, &defaults.dispatch)?,
         ..plain
     })
 }

@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::words;
+use crate::{
+    error::{Error, ErrorKind},
+    run::words,
+};
 
 words! {
     /// What becomes of a request while a run of the same view or job waits or works.
@@ -74,4 +77,37 @@ impl Default for Dispatch {
             work_retries: 3,
         }
     }
+}
+
+impl Dispatch {
+    /// Refuses what can never work. What a project file says was checked when it was read, at its place.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        queue_is_a_word(&self.queue)?;
+        let counts = [
+            ("catch_up", self.catch_up_s),
+            ("jitter", self.jitter_s),
+            ("lock_retries", self.lock_retries.into()),
+            ("work_retries", self.work_retries.into()),
+        ];
+        match counts.into_iter().find(|(_, count)| *count < 0) {
+            Some((key, _)) => Err(invalid(format!("{key} must not be negative"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A queue is named in lists and on command lines, so it is one word. The word `*` means all queues.
+pub(crate) fn queue_is_a_word(name: &str) -> Result<(), Error> {
+    if name.is_empty() || name.contains(|char: char| char.is_whitespace() || char.is_control()) {
+        return Err(invalid(format!("queue \"{name}\" is not a word"))
+            .with_hint("Write the names of queues without spaces."));
+    }
+    if name == "*" {
+        return Err(invalid("queue \"*\" is no queue").with_detail("It stands for all queues together."));
+    }
+    Ok(())
+}
+
+fn invalid(primary: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidDefinition, primary)
 }

@@ -24,6 +24,7 @@ use croner::{
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+pub(crate) use dispatch::queue_is_a_word;
 pub use dispatch::{Dispatch, Misfire, Overlap};
 
 use crate::error::{Error, ErrorKind};

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Json, Type};
 
 use crate::{
     error::{Error, ErrorKind},
     name::RelationName,
     pg::Session,
+    schedule::Dispatch,
 };
 
 /// One entry of the table.
@@ -24,6 +25,8 @@ pub struct ScheduledJob {
     pub work: Work,
     /// False when it does not fire.
     pub enabled: bool,
+    /// How its runs reach a worker.
+    pub dispatch: Dispatch,
     /// When it fired last.
     pub last_fire: Option<Timestamp>,
 }
@@ -43,7 +46,7 @@ pub enum Work {
 /// Every job by name.
 pub async fn all(session: &Session) -> Result<Vec<ScheduledJob>, Error> {
     let sql =
-        "select j.name, j.schedule, j.zone, v.schema_name, v.view_name, j.tag, j.sql, j.enabled, j.last_fire
+        "select j.name, j.schedule, j.zone, v.schema_name, v.view_name, j.tag, j.sql, j.enabled, j.last_fire, j.dispatch
                from   remat.scheduled_jobs j left join remat.views v on v.id = j.view_id
                order  by j.name";
     let rows = session.query(sql, &[]).await?;
@@ -54,12 +57,7 @@ pub async fn all(session: &Session) -> Result<Vec<ScheduledJob>, Error> {
                 ((Some(schema), Some(name)), _, _) => Work::View(RelationName::new(schema, name)?),
                 (_, Some(tag), _) => Work::Tag(tag),
                 (_, _, Some(sql)) => Work::Sql(sql),
-                _ => {
-                    return Err(Error::new(
-                        ErrorKind::Schema,
-                        "a row of remat.scheduled_jobs cannot be read",
-                    ));
-                }
+                _ => return Err(unreadable()),
             };
             Ok(ScheduledJob {
                 name: row.get(0),
@@ -68,9 +66,14 @@ pub async fn all(session: &Session) -> Result<Vec<ScheduledJob>, Error> {
                 work,
                 enabled: row.get(7),
                 last_fire: row.get(8),
+                dispatch: serde_json::from_value(row.get(9)).map_err(|_| unreadable())?,
             })
         })
         .collect()
+}
+
+fn unreadable() -> Error {
+    Error::new(ErrorKind::Schema, "a row of remat.scheduled_jobs cannot be read")
 }
 
 /// The jobs that a project wrote.
@@ -87,6 +90,7 @@ pub async fn save(session: &Session, job: &ScheduledJob, project: Option<&str>) 
         Work::Tag(word) => tag = Some(word),
         Work::Sql(text) => sql = Some(text),
     }
+    let dispatch = Json(&job.dispatch);
     let params = [
         (&job.name as _, Type::TEXT),
         (&job.schedule as _, Type::TEXT),
@@ -97,6 +101,7 @@ pub async fn save(session: &Session, job: &ScheduledJob, project: Option<&str>) 
         (&sql as _, Type::TEXT),
         (&job.enabled as _, Type::BOOL),
         (&project as _, Type::TEXT),
+        (&dispatch as _, Type::JSONB),
     ];
     session.execute(include_str!("save_job.sql"), &params).await?;
     Ok(())

@@ -7,6 +7,7 @@ pub mod events;
 pub mod fires;
 pub mod jobs;
 pub mod queue;
+pub mod queues;
 pub mod runs;
 pub mod stats;
 pub mod views;

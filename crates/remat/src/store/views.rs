@@ -19,7 +19,8 @@ use crate::{
 
 const COLUMNS: &str = "id, schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
     target_lag_s, row_count, settings, tags, owner_role, description, version, relation_oid, relation_fingerprint,
-    case when pause is null or (pause->>'until')::timestamptz <= clock_timestamp() then null else pause end";
+    case when pause is null or (pause->>'until')::timestamptz <= clock_timestamp() then null else pause end,
+    dispatch";
 
 /// Every view that is not retired, by name.
 pub async fn all(session: &Session) -> Result<Vec<View>, Error> {
@@ -129,7 +130,7 @@ pub async fn refresh_order(session: &Session, view_ids: &[i64]) -> Result<Vec<i6
 pub async fn save(session: &Session, definition: &Definition, project: Option<&str>) -> Result<View, Error> {
     let d = definition;
     let keys: Vec<&str> = d.key.iter().map(Identifier::as_str).collect();
-    let (indexes, settings) = (to_json(&d.indexes), to_json(&d.settings));
+    let (indexes, settings, dispatch) = (to_json(&d.indexes), to_json(&d.settings), to_json(&d.dispatch));
     let (strategy, row_count) = (d.strategy.as_str(), d.row_count.as_str());
     let (schema, name) = (d.name.schema.as_str(), d.name.name.as_str());
     let owner = d.owner.as_ref().map(Identifier::as_str);
@@ -152,6 +153,7 @@ pub async fn save(session: &Session, definition: &Definition, project: Option<&s
         (&fingerprint as _, Type::TEXT),
         (&whole as _, Type::JSONB),
         (&project as _, Type::TEXT),
+        (&dispatch as _, Type::JSONB),
     ];
     session.execute(include_str!("save_view.sql"), &params).await?;
     get(session, &d.name).await
@@ -248,6 +250,7 @@ fn from_row(row: &Row) -> Result<View, Error> {
         tags: row.get(12),
         owner: row.get::<_, Option<String>>(13).map(Identifier::new).transpose()?,
         description: row.get(14),
+        dispatch: from_json(row.get(19))?,
         ..Definition::new(
             RelationName::new(row.get::<_, String>(1), row.get::<_, String>(2))?,
             row.get::<_, String>(3),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     name::{Identifier, RelationName, hash},
     run::{RowCount, words},
+    schedule::Dispatch,
 };
 
 words! {
@@ -121,6 +122,8 @@ pub struct Definition {
     pub owner: Option<Identifier>,
     /// For people.
     pub description: Option<String>,
+    /// How its runs reach a worker.
+    pub dispatch: Dispatch,
     /// The name that this view had before, when the project renames it.
     #[serde(skip)]
     pub renamed_from: Option<RelationName>,
@@ -143,6 +146,7 @@ impl Definition {
             tags: Vec::new(),
             owner: None,
             description: None,
+            dispatch: Dispatch::default(),
             renamed_from: None,
         }
     }

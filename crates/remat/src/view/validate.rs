@@ -43,7 +43,7 @@ pub fn validate(definition: &Definition) -> Result<(), Error> {
 
 /// As [`validate`], with the place.
 pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
-    let checks: [(&'static str, Check); 9] = [
+    let checks: [(&'static str, Check); 10] = [
         ("strategy", strategy),
         ("key", key),
         ("indexes", indexes),
@@ -52,6 +52,7 @@ pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
         ("tags", tags),
         ("renamed_from", renamed_from),
         ("lock_timeout", locks),
+        ("queue", dispatch),
         ("parameters", parameters),
     ];
     query(definition).or_else(|| {
@@ -153,6 +154,10 @@ fn parameters(definition: &Definition) -> Result<(), Error> {
     definition.settings.parameters.keys().try_for_each(|name| super::parameter::free(name))
 }
 
+fn dispatch(definition: &Definition) -> Result<(), Error> {
+    definition.dispatch.check()
+}
+
 fn locks(definition: &Definition) -> Result<(), Error> {
     let settings = &definition.settings;
     if settings.lock_timeout_ms == 0 {
@@ -187,6 +192,12 @@ mod tests {
     fn a_definition_of_several_statements_is_refused() {
         let primary = refusal(|view| view.query = "select 1; drop table sales".into());
         assert_eq!(primary, "there is more than one statement");
+    }
+
+    #[test]
+    fn counts_below_zero_and_queues_that_are_no_words_are_refused() {
+        assert_eq!(refusal(|view| view.dispatch.queue = "*".into()), "queue \"*\" is no queue");
+        assert_eq!(refusal(|view| view.dispatch.jitter_s = -1), "jitter must not be negative");
     }
 
     #[test]
