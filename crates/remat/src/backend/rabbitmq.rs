@@ -272,8 +272,8 @@ impl RabbitmqBackend {
     async fn hear(&self, delivery: &Delivery, queue: &str, ear: &Ear) -> Result<bool, Error> {
         let Ok(hint) = serde_json::from_slice(&delivery.data) else {
             tracing::warn!(queue, "rejected a message that is no hint of remat");
-            let rejected = delivery.reject(BasicRejectOptions { requeue: false });
-            return self.within(async { rejected.await.map_err(|error| self.failed(&error)) }).await;
+            self.settle(delivery.reject(BasicRejectOptions { requeue: false })).await?;
+            return Ok(true);
         };
         if ear.room_within(GRACE).await != EarState::Open {
             return Ok(false);
@@ -281,8 +281,14 @@ impl RabbitmqBackend {
         if let Err(error) = ear.hear(Heard::Hint(hint)).await {
             return unheard(error, ear).await.map(|()| false);
         }
-        let acknowledged = delivery.ack(BasicAckOptions::default());
-        self.within(async { acknowledged.await.map_err(|error| self.failed(&error)) }).await
+        self.settle(delivery.ack(BasicAckOptions::default())).await?;
+        Ok(true)
+    }
+
+    /// Tells the broker what became of a delivery; a channel that is closed by now has not told it.
+    async fn settle(&self, telling: impl Future<Output = lapin::Result<bool>>) -> Result<(), Error> {
+        let told = self.within(async { telling.await.map_err(|error| self.failed(&error)) }).await?;
+        if told { Ok(()) } else { Err(self.lost("The channel was closed before a message was settled")) }
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

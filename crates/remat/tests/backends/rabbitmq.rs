@@ -242,7 +242,7 @@ async fn killed_node_ends_listening_and_keeps_what_it_confirmed() {
     let (_, safe) = worker.hear().await;
     node.kill().await;
     let _ = safe.send(());
-    assert_eq!(worker.ended_within(SOON).await.unwrap_err().kind(), ErrorKind::Connection);
+    assert_eq!(worker.ended_within(PATIENCE).await.unwrap_err().kind(), ErrorKind::Connection);
     assert_eq!(corner.backend.announce(&[hint(6, "views")]).await.unwrap_err().kind(), ErrorKind::Connection);
 
     node.start_again().await.unwrap();
@@ -261,6 +261,6 @@ async fn hint_that_waits_too_long_for_the_table_is_heard_again() {
     let mut second = Worker::listen(&corner.backend, &["views"]);
     assert_eq!(second.runs(1).await, [1]);
     safe.send(()).unwrap();
-    let error = slow.ended_within(SOON).await.unwrap_err();
+    let error = slow.ended_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
 }
