@@ -115,6 +115,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         tags,
         owner,
         description,
+        publish,
         renamed_from: _,
     } = definition;
     let mut facts: Vec<Fact> = [
@@ -129,6 +130,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         ("tags", not_empty(tags)),
         ("owner", owner.as_ref().map(Identifier::to_string)),
         ("description", description.clone()),
+        ("publish", publish.as_ref().map(ToString::to_string)),
     ]
     .map(|(what, value)| (what.to_owned(), value))
     .into();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Publish;
 use crate::{
     name::{Identifier, RelationName, hash},
     run::{RowCount, words},
@@ -121,6 +122,9 @@ pub struct Definition {
     pub owner: Option<Identifier>,
     /// For people.
     pub description: Option<String>,
+    /// The sorted set that serves it, if it is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// The name that this view had before, when the project renames it.
     #[serde(skip)]
     pub renamed_from: Option<RelationName>,
@@ -143,6 +147,7 @@ impl Definition {
             tags: Vec::new(),
             owner: None,
             description: None,
+            publish: None,
             renamed_from: None,
         }
     }
