@@ -47,9 +47,12 @@ pub mod operation;
 pub mod pg;
 pub mod plan;
 pub mod project;
+#[cfg(feature = "redis")]
+pub mod publish;
 pub mod replace;
 pub mod run;
 pub mod schedule;
+mod snapshot;
 pub mod status;
 pub mod store;
 mod strategy;
