@@ -28,6 +28,8 @@ pub struct ProjectSettings {
     pub defaults: ProjectDefaults,
     /// Where the database is, if the file says.
     pub database: Option<DatabaseUrl>,
+    /// Where the Redis is that serves published views, if the file says.
+    pub publish: Option<DatabaseUrl>,
     /// The jobs, in the order of the file.
     pub jobs: Vec<Job>,
 }
@@ -85,7 +87,7 @@ pub enum JobTarget {
 pub fn parse_settings(text: &str) -> Result<ProjectSettings, Error> {
     let source = Source { file: FILE, text, base: 0, kind: ErrorKind::InvalidSettings };
     let entries = source.parse(text)?;
-    let root = Table::new(&source, entries.get_ref(), 0..0, &["project", "database", "job"])?;
+    let root = Table::new(&source, entries.get_ref(), 0..0, &["project", "database", "publish", "job"])?;
     let known: Vec<&str> = ["name", "schema"].into_iter().chain(session::KEYS).collect();
     let project = root.table("project", &known)?.ok_or_else(|| {
         root.error("project", "the table [project] is missing").with_hint("Write [project] and name = \"…\".")
@@ -94,6 +96,7 @@ pub fn parse_settings(text: &str) -> Result<ProjectSettings, Error> {
     Ok(ProjectSettings {
         name: project.require("name", a_name)?,
         database: root.table("database", &["url", "url_env"])?.map(|table| database(&table)).transpose()?,
+        publish: root.table("publish", &["url", "url_env"])?.map(|table| database(&table)).transpose()?,
         jobs: jobs(&root, &defaults)?,
         defaults,
     })

@@ -37,6 +37,7 @@ pub struct Board {
     view: View,
     target: Publish,
     keys: Keys,
+    repairs: bool,
 }
 
 /// What Redis said of a board.
@@ -58,7 +59,14 @@ impl Board {
     pub fn new(remat: &Remat, publisher: &Publisher, view: &View) -> Result<Self, Error> {
         let target = target_of(view)?.clone();
         let keys = Keys::of(&target.key);
-        Ok(Self { remat: remat.clone(), publisher: publisher.clone(), view: view.clone(), target, keys })
+        let (remat, publisher, view) = (remat.clone(), publisher.clone(), view.clone());
+        Ok(Self { remat, publisher, view, target, keys, repairs: true })
+    }
+
+    /// Leaves a board that Redis lacks to others: for a process that may end before it is published again.
+    #[must_use]
+    pub fn without_repair(self) -> Self {
+        Self { repairs: false, ..self }
     }
 
     /// The first `count` places.
@@ -85,7 +93,7 @@ impl Board {
             }
             Found::Nothing(why) => why,
         };
-        if !matches!(why, Why::Unreachable | Why::Refused) {
+        if self.repairs && !matches!(why, Why::Unreachable | Why::Refused) {
             self.warm();
         }
         let (value, data_as_of) = self.ask_postgres(&question).await?;

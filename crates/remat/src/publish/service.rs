@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Keys, Published, Publisher, Question, STEP, board::Found, target_of};
+use super::{Keys, Published, Publisher, Question, STEP, board::Found, redis::Trouble, target_of};
 use crate::{
     Remat,
     error::Error,
@@ -107,10 +107,11 @@ impl PublishService {
     async fn is_due(&self, view: &View, fill: Fill) -> Result<bool, Error> {
         let target = target_of(view)?;
         let keys = Keys::of(&target.key);
-        let looked = self.publisher.look(view, target, &keys, &Question::Top(0), STEP).await;
-        match looked.map_err(|trouble| self.publisher.shared.redis.error(trouble))? {
-            Found::Board { data_as_of, .. } => Ok(data_as_of < fill.data_as_of),
-            Found::Nothing(_) => Ok(true),
+        match self.publisher.look(view, target, &keys, &Question::Top(0), STEP).await {
+            Ok(Found::Board { data_as_of, .. }) => Ok(data_as_of < fill.data_as_of),
+            // Whatever is wrong with this board, a publication replaces it or says why not.
+            Ok(Found::Nothing(_)) | Err(Trouble::Refused(_)) => Ok(true),
+            Err(trouble) => Err(self.publisher.shared.redis.error(trouble)),
         }
     }
 
