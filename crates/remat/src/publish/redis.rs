@@ -205,8 +205,8 @@ fn is_unknown_script(trouble: &Trouble) -> bool {
 
 /// Whether the server itself said it, over a connection that is as good as before.
 fn is_an_answer(error: &RedisError) -> bool {
-    !(error.is_io_error() || error.is_connection_dropped() || error.is_timeout())
-        && !matches!(error.kind(), redis::ErrorKind::AuthenticationFailed)
+    let unusable = error.is_io_error() || error.is_connection_dropped() || error.is_timeout();
+    !unusable && !matches!(error.kind(), redis::ErrorKind::AuthenticationFailed)
 }
 
 fn unreadable() -> Error {

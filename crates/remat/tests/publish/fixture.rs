@@ -56,7 +56,7 @@ impl Game {
     pub(crate) async fn create_or_keep(&self, definition: &Definition) -> View {
         let view = self.remat.define(definition).await.unwrap();
         let options = CreateOptions { if_not_exists: true, ..CreateOptions::default() };
-        self.remat.create(&view, options).await.unwrap();
+        self.remat.create(&view, options).await.unwrap().check().unwrap();
         self.remat.view(&definition.name).await.unwrap()
     }
 

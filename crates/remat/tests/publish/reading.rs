@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use remat::publish::{Board, Publisher, ServedBy, Why};
+use remat::{
+    publish::{Board, Publisher, ServedBy, Why},
+    view::Definition,
+};
 use remat_testkit::{TcpProxy, wait_until};
 
-use crate::fixture::{Game, KEY, definition, identifier, members};
+use crate::fixture::{Game, KEY, definition, members};
 
 #[tokio::test]
 async fn redis_and_postgres_give_the_same_answers_in_the_same_order() {
@@ -170,7 +173,6 @@ async fn a_redis_that_is_silent_holds_nobody_up() {
 #[tokio::test]
 async fn many_cold_readers_repair_a_board_once() {
     let game = Game::start().await;
-    game.db.execute("create table reads (n int); create function read_once() returns numeric language sql as 'select 1.0'").await;
     let view = game.create(&definition("select name, points from players")).await;
     let readers: Vec<_> = (0..20)
         .map(|_| {
@@ -190,7 +192,7 @@ async fn many_cold_readers_repair_a_board_once() {
 #[tokio::test]
 async fn a_view_without_a_target_has_no_board() {
     let game = Game::start().await;
-    let view = game.create(&remat::view::Definition { publish: None, ..definition("select 1 as id") }).await;
-    assert!(Board::new(&game.remat, &game.publisher, &view).is_err());
-    assert_eq!(identifier("points").as_str(), "points");
+    let view = game.create(&Definition { publish: None, ..definition("select 1 as id") }).await;
+    let error = Board::new(&game.remat, &game.publisher, &view).err().unwrap();
+    assert_eq!(error.complaint().primary, "view \"public.ranking\" is not published");
 }
