@@ -126,6 +126,11 @@ impl Board {
     }
 
     async fn repair(&self) -> Result<(), Error> {
+        let looked = self.publisher.look(&self.view, &self.target, &self.keys, &Question::Top(0), STEP).await;
+        if let Ok(Found::Board { .. }) = looked {
+            // Somebody was quicker.
+            return Ok(());
+        }
         let view = self.remat.view(&self.view.definition.name).await?;
         // A reader with an outdated definition must not take the board from those that have the new one.
         if view.definition.publish.as_ref() == Some(&self.target) {

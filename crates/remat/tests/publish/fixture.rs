@@ -15,7 +15,7 @@ pub(crate) const KEY: &str = "leaderboard:players";
 
 /// Ties at every score, and texts whose order differs between languages and bytes.
 pub(crate) const PLAYERS: &str = "
-create table players (name text, points numeric);
+create table players (name text collate \"und-x-icu\", points numeric);
 insert into players values
   ('ada', 70), ('Ada', 70), ('ángel', 70), ('zoe', 70), ('Zoe', 70), ('a b', 70), ('a_b', 70), ('', 70), ('😀', 70),
   ('bob', 99.5), ('cyd', -3), ('dee', 1e20), ('eve', 0), ('fay', 0.1), ('gus', 0.3), ('hal', 9007199254740993);";

@@ -184,8 +184,8 @@ async fn many_cold_readers_repair_a_board_once() {
         assert_eq!(reader.await.unwrap(), 3);
     }
     game.served_by_redis(&view).await;
-    let renamed = game.ask_redis(&["INFO", "commandstats"]).await;
-    let renames = renamed.lines().find(|line| line.starts_with("cmdstat_rename:")).unwrap().to_owned();
+    let counts = game.ask_redis(&["INFO", "commandstats"]).await;
+    let renames = counts.lines().find(|line| line.starts_with("cmdstat_rename:")).unwrap().to_owned();
     assert!(renames.starts_with("cmdstat_rename:calls=1,"), "{renames}");
 }
 

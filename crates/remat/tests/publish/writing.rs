@@ -39,7 +39,7 @@ async fn the_two_boards_of_the_example_are_published_whole() {
         let name = definition.name.to_sql();
         let rows = game.db.query_one_i64(&format!("select count(*) from {name}")).await;
         assert!(rows > 100, "{rows}");
-        assert_eq!((published.members, published.outcome), (rows as u64, Outcome::Replaced));
+        assert_eq!((published.members, published.outcome), (u64::try_from(rows).unwrap(), Outcome::Replaced));
         let key = &definition.publish.as_ref().unwrap().key;
         assert_eq!(game.ask_redis(&["ZCARD", key]).await, format!(":{rows}\r\n"));
         let top = game.board(&view).top(10).await.unwrap();
