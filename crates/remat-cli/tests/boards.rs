@@ -59,7 +59,10 @@ async fn publish_and_board_print_what_the_guide_documents() {
     let around = boards.json(&["board", "points", "--member", "cyd"], 0);
     assert_eq!(around["entries"].as_array().unwrap().len(), 3);
     let told = boards.run(&["board", "points"]).stdout;
-    assert!(told.contains("   1  bob       9.5\n") && told.contains("Served by redis, data as of "), "{told}");
+    assert!(
+        told.contains("   1  bob       9.5\n") && told.contains("Served by redis, data as of "),
+        "{told}"
+    );
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
         let name = &view.definition.name;
         progress.step(&format!("publishing {name}"));
         match app.interrupt.attend(publisher.publish(&remat, view)).await {
-            Ok(published) => verdicts.push(Verdict::Published(published)),
+            Ok(copy) => verdicts.push(Verdict::Published(copy)),
             Err(error) => {
                 verdicts.push(Verdict::Failed { view: name.clone(), error: ErrorJson::from(&error) });
                 errors.push(error);

@@ -342,6 +342,8 @@ async fn a_redis_that_cannot_be_reached_is_named_without_its_password() {
     redis.restart().await;
     let error = Publisher::connect(&url).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    let error = Publisher::connect(&url.replace("redis:", "rediss:")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection, "a server without TLS: {error}");
     let error = Publisher::connect("hunter2 is no URL").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSettings);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
