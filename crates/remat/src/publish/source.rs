@@ -4,7 +4,7 @@
 //! first. No code of others is called: a member is written by the output function of its type, never by a cast, and a
 //! score is of a type of the server's own.
 
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use super::{Entry, Question};
 use crate::{
@@ -80,7 +80,7 @@ impl Source<'_> {
     /// The next rows; none after the last.
     pub(super) async fn next(&self) -> Result<Vec<(String, f64)>, Error> {
         let rows = self.session.query(&format!("fetch {ROWS} from board"), &[]).await?;
-        let row = |row: &tokio_postgres::Row| {
+        let row = |row: &Row| {
             let member: Option<String> = row.get(0);
             let score: Option<f64> = row.get(1);
             match (member, score) {
@@ -109,37 +109,25 @@ impl Source<'_> {
 
     /// Answers a question as Redis does from the whole board. Rows that cannot be in a sorted set are left out.
     pub(super) async fn answer(&self, question: &Question) -> Result<Vec<Entry>, Error> {
-        let limit = i64::from(self.target.limit.unwrap_or(u32::MAX));
         let rows = format!(
-            "select member, score, bytes from ({}) r where member is not null and score < 'NaN'::pg_catalog.float8",
+            "select member, score, bytes from ({}) r
+             where  member is not null and score < 'NaN'::pg_catalog.float8",
             self.select()
         );
+        let limit = i64::from(self.target.limit.unwrap_or(u32::MAX));
         let rows = match question {
             Question::Top(count) => {
                 let count = i64::from(*count).min(limit);
-                let sql = format!(
-                    "select pg_catalog.row_number() over (order by score desc, bytes desc), member, score
-                     from   ({rows}) b order by score desc, bytes desc limit $1"
-                );
-                self.session.query(&sql, &[(&count, Type::INT8)]).await?
+                self.session.query(&top(&rows), &[(&count, Type::INT8)]).await?
             }
             Question::Around { member, radius } => {
-                let sql = format!(
-                    "with board as materialized (
-                       select pg_catalog.row_number() over (order by score desc, bytes desc) as rank, member, score
-                       from   ({rows}) b order by rank limit $1),
-                     place as (select rank from board where member = $2)
-                     select b.rank, b.member, b.score from board b cross join place p
-                     where  b.rank between p.rank - $3 and p.rank + $3 order by b.rank"
-                );
                 let radius = i64::from(*radius);
                 let params =
                     [(&limit as _, Type::INT8), (member as _, Type::TEXT), (&radius as _, Type::INT8)];
-                self.session.query(&sql, &params).await?
+                self.session.query(&around(&rows), &params).await?
             }
         };
-        let entry =
-            |row: &tokio_postgres::Row| Entry { rank: row.get(0), member: row.get(1), score: row.get(2) };
+        let entry = |row: &Row| Entry { rank: row.get(0), member: row.get(1), score: row.get(2) };
         Ok(rows.iter().map(entry).collect())
     }
 
@@ -154,6 +142,38 @@ impl Source<'_> {
             self.view.definition.name.to_sql()
         )
     }
+}
+
+/// The first `$1` of rows.
+fn top(rows: &str) -> String {
+    format!(
+        "select pg_catalog.row_number() over (order by score desc, bytes desc), member, score
+         from   ({rows}) b order by score desc, bytes desc limit $1"
+    )
+}
+
+/// Member `$2` with `$3` rows on each side, of the first `$1`. Counted, not sorted as a whole: a view of a million rows
+/// does not fit into the memory of a sort.
+fn around(rows: &str) -> String {
+    format!(
+        "with me as materialized (select score, bytes from ({rows}) b where member = $2 limit 1),
+              place as materialized (
+                select 1 + pg_catalog.count(*) as rank from ({rows}) b
+                where  (b.score, b.bytes) > (select score, bytes from me)),
+              above as materialized (
+                select member, score, bytes from ({rows}) b
+                where  (b.score, b.bytes) > (select score, bytes from me) order by score, bytes limit $3),
+              below as materialized (
+                select member, score, bytes from ({rows}) b
+                where  (b.score, b.bytes) <= (select score, bytes from me)
+                order  by score desc, bytes desc limit $3 + 1),
+              places as (
+                select (select rank from place) - (select pg_catalog.count(*) from above) - 1
+                         + pg_catalog.row_number() over (order by score desc, bytes desc) as rank, member, score
+                from   (select * from above union all select * from below) b)
+         select rank, member, score from places
+         where  rank <= $1 and (select rank from place) <= $1 order by rank"
+    )
 }
 
 async fn columns_fit(session: &Session, relation: &Relation, target: &Publish) -> Result<(), Error> {
