@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use remat::{
     error::{Error, ErrorKind},
     pg::{Environment, Target},
-    project::{self, SecretUrl},
+    project::{self, ProjectSettings, SecretUrl},
 };
 
 use crate::{app::io_error, args::GlobalOptions};
@@ -32,6 +32,20 @@ pub(crate) fn named(options: &GlobalOptions, env: Environment<'_>) -> Result<Opt
         return Target::resolve(Some(url), env).map(Some);
     }
     env("DATABASE_URL").map(|_| Target::resolve(None, env)).transpose()
+}
+
+/// The Redis that serves published views: that of the project, else `REDIS_URL`.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_url(options: &GlobalOptions, env: Environment<'_>) -> Result<String, Error> {
+    let url = match project_dir(options)? {
+        Some(dir) => named_url(&dir, settings(&dir)?.publish, "Redis", env)?,
+        None => None,
+    };
+    url.or_else(|| env("REDIS_URL").filter(|url| !url.is_empty())).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidSettings, "nobody says where Redis is").with_hint(
+            "Set url_env under [publish] of remat.toml, or REDIS_URL, such as redis://localhost:6379/0.",
+        )
+    })
 }
 
 /// The project's folder: the one that was named, or the current directory if it has a `remat.toml`.
@@ -58,17 +72,33 @@ fn refuse_password(url: &str) -> Result<(), Error> {
 }
 
 fn project_url(dir: &Path, env: Environment<'_>) -> Result<Option<String>, Error> {
+    named_url(dir, settings(dir)?.database, "the database", env)
+}
+
+fn settings(dir: &Path) -> Result<ProjectSettings, Error> {
     let path = dir.join(project::FILE);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| io_error(&format!("could not read {}", path.display()), &error))?;
-    match project::parse_settings(&text)?.database {
+    project::parse_settings(&text)
+}
+
+fn named_url(
+    dir: &Path,
+    url: Option<SecretUrl>,
+    of: &str,
+    env: Environment<'_>,
+) -> Result<Option<String>, Error> {
+    match url {
         None => Ok(None),
         Some(SecretUrl::Written(url)) => Ok(Some(url)),
         Some(SecretUrl::Environment(name)) => match env(&name) {
             Some(url) => Ok(Some(url)),
             None => {
                 Err(Error::new(ErrorKind::InvalidSettings, format!("environment variable {name} is not set"))
-                    .with_detail(format!("{} says that it holds the URL of the database.", path.display())))
+                    .with_detail(format!(
+                        "{} says that it holds the URL of {of}.",
+                        dir.join(project::FILE).display()
+                    )))
             }
         },
     }

@@ -4,6 +4,7 @@
 //! WHERE clause, so that a worker which lost the run changes nothing.
 
 pub mod events;
+pub mod fills;
 pub mod fires;
 pub mod jobs;
 pub mod queue;
