@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+#[cfg(feature = "redis")]
+use remat::publish::Publisher;
 use remat::{
     Remat,
     error::{Error, ErrorKind},
@@ -63,6 +65,12 @@ impl App {
     /// The server that was named by `--database-url` or `DATABASE_URL`, if one was.
     pub(crate) fn named_target(&self) -> Result<Option<Target>, Error> {
         target::named(&self.options, &environment)
+    }
+
+    /// Where views are published. Nothing is asked of the server yet.
+    #[cfg(feature = "redis")]
+    pub(crate) fn publisher(&self) -> Result<Publisher, Error> {
+        Publisher::new(&target::redis_url(&self.options, &environment)?)
     }
 
     /// The project's folder, or an error that says how to make one.

@@ -46,6 +46,12 @@ impl Selection {
 }
 
 impl Narrowing {
+    /// Whether a person named views one by one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn names_views(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// The views in the order in which they were named, each once.
     pub(crate) async fn resolve(&self, remat: &Remat) -> Result<Vec<View>, Error> {
         if !self.names.is_empty() {

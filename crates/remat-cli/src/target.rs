@@ -19,7 +19,7 @@ pub(crate) fn resolve(options: &GlobalOptions, env: Environment<'_>) -> Result<T
         return Ok(target);
     }
     let written = project_settings(options)?.and_then(|settings| settings.database);
-    let url = written.map(|url| secret(url, "database", env)).transpose()?;
+    let url = written.map(|url| secret(url, "the database", env)).transpose()?;
     Target::resolve(url.as_deref(), env)
 }
 
@@ -30,6 +30,18 @@ pub(crate) fn named(options: &GlobalOptions, env: Environment<'_>) -> Result<Opt
         return Target::resolve(Some(url), env).map(Some);
     }
     env("DATABASE_URL").map(|_| Target::resolve(None, env)).transpose()
+}
+
+/// The Redis that serves published views: that of the project, else `REDIS_URL`.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_url(options: &GlobalOptions, env: Environment<'_>) -> Result<String, Error> {
+    let written = project_settings(options)?.and_then(|settings| settings.publish);
+    let url = written.map(|url| secret(url, "Redis", env)).transpose()?;
+    url.or_else(|| env("REDIS_URL").filter(|url| !url.is_empty())).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidSettings, "nobody says where Redis is").with_hint(
+            "Set url_env under [publish] of remat.toml, or REDIS_URL, such as redis://localhost:6379/0.",
+        )
+    })
 }
 
 /// The project's folder: the one that was named, or the current directory if it has a `remat.toml`.
@@ -70,7 +82,7 @@ pub(crate) fn secret(url: SecretUrl, what: &str, env: Environment<'_>) -> Result
         SecretUrl::Written(url) => Ok(url),
         SecretUrl::Environment(name) => env(&name).ok_or_else(|| {
             Error::new(ErrorKind::InvalidSettings, format!("environment variable {name} is not set"))
-                .with_detail(format!("{} says that it holds the URL of the {what}.", project::FILE))
+                .with_detail(format!("{} says that it holds the URL of {what}.", project::FILE))
         }),
     }
 }

@@ -141,6 +141,8 @@ async fn the_schedule_tells_of_targets_and_of_what_fired_last() {
         (&ticking["name"], &ticking["last"]["outcome"]),
         (&json!("public.ticking"), &json!("enqueued"))
     );
+    let answering = &ticking["last"]["runs"][0]["id"];
+    assert_eq!(world.json(&["run", &answering.to_string()], 0)["run"]["view"], "public.ticking");
     assert_eq!((&lagging["target_lag_seconds"], &lagging["schedule"]), (&json!(3600), &Value::Null));
     assert_eq!(lagging["next"].as_array().unwrap().len(), 1);
 

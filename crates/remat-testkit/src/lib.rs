@@ -1,8 +1,9 @@
 //! Real servers and databases for remat's own tests.
 //!
 //! A test owns its database ([`TestDb`]), waits for facts ([`wait_until`]) and loses connections on purpose
-//! ([`TcpProxy`]), or kills a broker of its own ([`RedisServer`], [`RabbitNode`]). The servers are private ones that `cargo xtask servers start` runs; this crate only reads where
-//! they are. It does not depend on the library under test, so that a fault there cannot hide itself here.
+//! ([`TcpProxy`]), or kills a broker of its own ([`RedisServer`], [`OwnRabbitNode`]). The servers of PostgreSQL are private
+//! ones that `cargo xtask servers start` runs; this crate only reads where they are. It does not depend on the library
+//! under test, so that a fault there cannot hide itself here.
 
 #![allow(clippy::missing_panics_doc, reason = "a testkit panics wherever the test that uses it must fail")]
 
@@ -16,7 +17,7 @@ mod wait;
 
 pub use db::TestDb;
 pub use proxy::TcpProxy;
-pub use rabbitmq::RabbitNode;
+pub use rabbitmq::{OwnRabbitNode, RabbitNode};
 pub use redis::RedisServer;
 pub use servers::{Server, Servers};
 pub use sweep::sweep;

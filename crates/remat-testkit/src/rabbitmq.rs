@@ -4,20 +4,22 @@
 //! seconds: tests share the node that `cargo xtask servers start` runs, and a test that kills one starts another.
 
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
 use crate::redis::{answers, free_port};
-use crate::wait_until;
+use crate::{Servers, wait_until};
 
 /// Where Debian keeps the script itself; the one on the PATH refuses everybody but root and `rabbitmq`.
 const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// How long a delivery may wait for its acknowledgement, as `RabbitMQ` has it by itself.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 /// A node, by its directory.
 #[derive(Debug)]
@@ -103,16 +105,38 @@ impl RabbitNode {
     /// Stops it in good order, and its port mapper; what it kept stays in the directory.
     pub async fn stop(&self) {
         self.signal("-TERM").await;
-        let mut epmd = Command::new("epmd");
+        self.end_mapper();
+    }
+
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        self.pid().is_some()
+    }
+
+    /// Kills it and its port mapper without waiting, and removes the directory.
+    pub fn destroy(&self) {
+        if let Some(pid) = self.pid() {
+            send("-KILL", &pid);
+        }
+        // The mapper goes only when it knows of no node, and it hears of the end by the closed connection.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.end_mapper() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+
+    /// True if there is none any more.
+    fn end_mapper(&self) -> bool {
+        let mut epmd = std::process::Command::new("epmd");
         epmd.arg("-kill").env("ERL_EPMD_PORT", self.ports.mapper.to_string());
-        let _ = epmd.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+        let answer = epmd.stdin(Stdio::null()).output();
+        answer.is_ok_and(|answer| answer.status.success())
     }
 
     async fn signal(&self, signal: &str) {
         let Some(pid) = self.pid() else { return };
-        let mut kill = Command::new("sh");
-        kill.args(["-c", "kill \"$1\" \"$2\"", "sh", signal, &pid]);
-        kill.status().await.expect("every system has a shell");
+        send(signal, &pid);
         // The file goes when the node begins to stop, long before the process does.
         wait_until("RabbitMQ has ended", async || !is_erlang(&pid)).await;
     }
@@ -163,6 +187,13 @@ impl RabbitNode {
     }
 }
 
+fn send(signal: &str, pid: &str) {
+    // The shell's own kill: not every Debian has the program.
+    let mut kill = std::process::Command::new("sh");
+    kill.args(["-c", "kill \"$1\" \"$2\"", "sh", signal, pid]);
+    kill.status().expect("every system has a shell");
+}
+
 fn is_erlang(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| stat.contains("(beam.smp)") && !stat.contains(") Z "))
@@ -173,4 +204,39 @@ fn ports_of(dir: &Path) -> Option<Ports> {
     let ports: Vec<u16> = text.split_whitespace().map_while(|port| port.parse().ok()).collect();
     let [clients, mapper, nodes] = ports[..] else { return None };
     Some(Ports { clients, mapper, nodes })
+}
+
+/// A node that one test starts, kills and restarts; it ends with the value.
+#[derive(Debug)]
+pub struct OwnRabbitNode(RabbitNode);
+
+impl OwnRabbitNode {
+    /// What the names of the directories begin with; the number of the process follows.
+    pub const DIR: &str = "rabbitmq-of-";
+
+    /// Starts one, with a limit of its own to how long a delivery may wait for its acknowledgement.
+    pub async fn start(patience: Duration) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}{}-{count}", Self::DIR, std::process::id());
+        let dir = Servers::target_dir().join("test-servers").join(name);
+        let started = RabbitNode::start_with_patience(&dir, patience).await;
+        Self(started.unwrap_or_else(|error| {
+            panic!("RabbitMQ cannot be run ({error}); run `cargo xtask servers start`, which installs it")
+        }))
+    }
+}
+
+impl Deref for OwnRabbitNode {
+    type Target = RabbitNode;
+
+    fn deref(&self) -> &RabbitNode {
+        &self.0
+    }
+}
+
+impl Drop for OwnRabbitNode {
+    fn drop(&mut self) {
+        self.0.destroy();
+    }
 }

@@ -6,22 +6,19 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio_postgres::types::Type;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     failure::Failure,
     name::RelationName,
     pg::{
         Session,
         catalog::{self, Relation},
     },
+    snapshot,
     strategy::millis_f64,
     view::{RelationKind, View},
 };
-
-/// How often a comparison begins anew because the view was replaced under it.
-const SNAPSHOTS: usize = 10;
 
 /// Whether a view's contents equal its query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,46 +100,12 @@ where
     result
 }
 
-/// Begins a snapshot that holds the view as it stands, and gives its query.
+/// Begins a snapshot that holds the view as it stands, becomes its owner, and gives its query.
 async fn take_snapshot(session: &Session, view: &View) -> Result<String, Error> {
-    for _ in 0..SNAPSHOTS {
-        session.batch("begin transaction isolation level repeatable read read only").await?;
-        if let Some(source) = held_source(session, view).await? {
-            return Ok(source);
-        }
-        session.batch("rollback").await?;
-    }
-    let primary = format!("view \"{}\" is replaced again and again", view.definition.name);
-    Err(Error::new(ErrorKind::Conflict, primary).with_hint("Compare it when fewer refreshes run."))
-}
-
-/// Pins the settings, locks the view against replacement, becomes its owner, as a refresh does, and gives the query.
-/// None when the view was replaced between the snapshot and the lock: its new file may hold rows that are newer than
-/// the snapshot and yet visible, or older ones that are not.
-async fn held_source(session: &Session, view: &View) -> Result<Option<String>, Error> {
-    crate::operation::pin(session, &view.definition.settings).await?;
-    let relation = standing(session, view).await?;
-    let name = relation.name.to_sql();
-    session.query(&format!("select from {name} limit 0"), &[]).await?;
-    let sql = "select c.relfilenode = pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($2)::oid)
-               from   pg_catalog.pg_class c where c.oid = $1";
-    let same = session.query_one(sql, &[(&relation.oid, Type::OID), (&name, Type::TEXT)]).await?;
-    if same.get::<_, Option<bool>>(0) != Some(true) {
-        return Ok(None);
-    }
+    let relation = snapshot::hold(session, view).await?;
     let source = source_of(session, view, &relation).await?;
-    if relation.owned {
-        session.execute(&format!("set local role {}", relation.owner.to_sql()), &[]).await?;
-    }
-    Ok(Some(source))
-}
-
-async fn standing(session: &Session, view: &View) -> Result<Relation, Error> {
-    let name = &view.definition.name;
-    catalog::relation_named(session, name).await?.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
-            .with_hint(format!("Run `remat create {name}`."))
-    })
+    snapshot::act_as_owner(session, &relation).await?;
+    Ok(source)
 }
 
 /// The query as the database has it: what the relation was made from, not what a file says now.

@@ -46,7 +46,7 @@ impl Remat {
 
     /// How the newest nominal time of each scheduled job and view was dealt with.
     pub async fn last_fires(&self) -> Result<HashMap<Subject, LastFire>, Error> {
-        let fires = self.with_session(async |session| Ok(fires::last(session).await?)).await?;
+        let fires = self.with_session(async |session| fires::last(session).await).await?;
         Ok(fires.into_iter().collect())
     }
 

@@ -50,10 +50,13 @@ pub mod operation;
 pub mod pg;
 pub mod plan;
 pub mod project;
+#[cfg(feature = "redis")]
+pub mod publish;
 pub mod replace;
 pub mod run;
 pub mod schedule;
 pub mod service;
+mod snapshot;
 pub mod status;
 pub mod store;
 mod strategy;

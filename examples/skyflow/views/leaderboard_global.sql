@@ -5,6 +5,11 @@ tags        = ["leaderboard"]
 indexes     = [{ columns = ["rank", "user_id"], unique = true, method = "btree" }]
 row_count   = "exact"
 description = "All points ever earned, ranked. One user's points move the rank of many, so it changes wholesale."
+
+[publish]
+key    = "leaderboard:global"
+member = "user_id"
+score  = "points"
 */
 select
     u.id as user_id,

@@ -5,6 +5,11 @@ tags        = ["leaderboard"]
 indexes     = [{ columns = ["rank"] }]
 row_count   = "estimated"
 description = "Points of the last 7 days, ranked. Users who earned nothing in that time are absent."
+
+[publish]
+key    = "leaderboard:weekly"
+member = "user_id"
+score  = "points"
 */
 select
     u.id as user_id,

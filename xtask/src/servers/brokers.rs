@@ -6,7 +6,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use remat_testkit::RabbitNode;
+use remat_testkit::{OwnRabbitNode, RabbitNode};
 use tokio::process::Command;
 
 use crate::{Outcome, shell};
@@ -51,6 +51,10 @@ pub(super) async fn stop_redis(dir: &Path) -> Outcome {
 
 /// Starts the node, or takes over the one that runs; returns its port.
 pub(super) async fn start_rabbitmq(dir: &Path) -> Outcome<u16> {
+    if RabbitNode::of(dir).is_none_or(|node| !node.runs()) {
+        // Queues of tests that ended are of no use.
+        let _ = std::fs::remove_dir_all(dir.join("data"));
+    }
     Ok(RabbitNode::start(dir).await?.port())
 }
 
@@ -59,6 +63,21 @@ pub(super) async fn stop_rabbitmq(dir: &Path) {
     if let Some(node) = RabbitNode::of(dir) {
         node.stop().await;
         println!("stopped RabbitMQ");
+    }
+}
+
+/// Ends nodes that killed tests left behind.
+pub(super) fn sweep_rabbitmq(root: &Path) {
+    let Ok(entries) = root.read_dir() else { return };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    for name in names {
+        let test = name.strip_prefix(OwnRabbitNode::DIR).and_then(|rest| rest.split('-').next());
+        if let Some(pid) = test
+            && !Path::new("/proc").join(pid).exists()
+            && let Some(node) = RabbitNode::of(&root.join(&name))
+        {
+            node.destroy();
+        }
     }
 }
 

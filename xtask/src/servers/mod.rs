@@ -31,6 +31,7 @@ pub(crate) async fn start() -> Outcome<Servers> {
     servers.redis_port = brokers::start_redis(&brokers_dir().join("redis")).await?;
     servers.rabbitmq_port = brokers::start_rabbitmq(&brokers_dir().join("rabbitmq")).await?;
     write(&servers)?;
+    brokers::sweep_rabbitmq(&brokers_dir());
     for server in &servers.servers {
         remat_testkit::sweep(server).await;
     }
@@ -43,6 +44,7 @@ pub(crate) async fn stop() -> Outcome {
         println!("no test servers run");
         return Ok(());
     };
+    brokers::sweep_rabbitmq(&brokers_dir());
     brokers::stop_redis(&brokers_dir().join("redis")).await?;
     brokers::stop_rabbitmq(&brokers_dir().join("rabbitmq")).await;
     for server in servers.servers {
@@ -133,6 +135,8 @@ fn options() -> ClusterOptions {
         .set("max_prepared_transactions", "20")
         .set("wal_level", "logical")
         .set("track_commit_timestamp", "off")
+        // What a test compares must not change by itself, such as statistics between two looks.
+        .set("autovacuum", "off")
         // Errors are what the tests provoke; the log is for the unexpected.
         .set("log_min_messages", "log")
         .set("log_min_error_statement", "panic")

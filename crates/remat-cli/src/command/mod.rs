@@ -2,6 +2,8 @@
 
 mod apply;
 mod bench;
+#[cfg(feature = "redis")]
+mod board;
 mod check;
 mod completions;
 mod create;
@@ -13,6 +15,8 @@ mod migrate;
 mod pause;
 mod plan;
 mod prune;
+#[cfg(feature = "redis")]
+mod publish;
 mod queue;
 mod refresh;
 mod resume;
@@ -86,6 +90,12 @@ pub(crate) enum Command {
     Queue(queue::Args),
     /// Delete old runs.
     Prune(prune::Args),
+    /// Copy views to their sorted sets in Redis.
+    #[cfg(feature = "redis")]
+    Publish(publish::Args),
+    /// Show a leaderboard: the first places, or a member and who stands around it.
+    #[cfg(feature = "redis")]
+    Board(board::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print or write manual pages.
@@ -125,6 +135,10 @@ impl Command {
             Self::Workers(args) => workers::run(app, &args).await,
             Self::Queue(args) => queue::run(app, &args).await,
             Self::Prune(args) => prune::run(app, &args).await,
+            #[cfg(feature = "redis")]
+            Self::Publish(args) => publish::run(app, &args).await,
+            #[cfg(feature = "redis")]
+            Self::Board(args) => board::run(app, &args).await,
             Self::Completions(args) => Ok(completions::run(app, &args)),
             Self::Man(args) => man::run(app, &args),
         }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use remat::{
     error::Error,
+    run::Status,
     schedule::Schedule,
     store::{
-        fires::{LastFire, Subject},
+        fires::{Answer, LastFire, Subject},
         jobs::{ScheduledJob, Work},
     },
     view::View,
@@ -116,7 +117,8 @@ impl Entry {
         let at = self.in_zone(last.at);
         match &last.reason {
             Some(reason) => format!("{at}: {} ({reason})", last.outcome),
-            None => format!("{at}: {}", last.outcome),
+            None if last.runs.is_empty() => format!("{at}: {}", last.outcome),
+            None => format!("{at}: {}", statuses(&last.runs)),
         }
     }
 
@@ -137,6 +139,17 @@ impl Entry {
         let line = self.in_words.as_deref().or(self.schedule.as_deref());
         text::clean(line.unwrap_or_default())
     }
+}
+
+/// How the runs stand: `success`, or `6 success, 1 failed` where there are several.
+fn statuses(runs: &[Answer]) -> String {
+    let count = |status: Status| runs.iter().filter(|run| run.status == status).count();
+    let counts = Status::ALL.iter().map(|status| (count(*status), status)).filter(|(count, _)| *count > 0);
+    let words = counts.map(|(count, status)| match runs.len() {
+        1 => status.to_string(),
+        _ => format!("{count} {status}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn of_job(job: ScheduledJob) -> Entry {

@@ -40,7 +40,7 @@ fn broker(kind: BackendKind, written: BackendSettings) -> Result<backend::Backen
     let same_kind = written.kind == kind;
     let url = match (named, written.url.filter(|_| same_kind)) {
         (Some(url), _) => url,
-        (None, Some(url)) => target::secret(url, "broker", &environment)?,
+        (None, Some(url)) => target::secret(url, "the broker", &environment)?,
         (None, None) => return Err(without_url(kind)),
     };
     let prefix = written.prefix.filter(|_| same_kind);

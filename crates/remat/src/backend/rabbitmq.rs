@@ -22,7 +22,7 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
         ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     },
-    types::FieldTable,
+    types::{FieldTable, ShortString},
     uri::AMQPUri,
 };
 
@@ -47,7 +47,7 @@ const GOODBYE: u16 = 200;
 pub struct RabbitmqBackend {
     uri: AMQPUri,
     at: String,
-    prefix: String,
+    exchange: ShortString,
     publisher: tokio::sync::Mutex<Option<Arc<Publisher>>>,
     /// Queues that were seen here, for listeners that want all.
     known: Mutex<BTreeSet<String>>,
@@ -79,7 +79,7 @@ impl RabbitmqBackend {
         let backend = Self {
             uri,
             at,
-            prefix: prefix.unwrap_or("remat").to_owned(),
+            exchange: short(prefix.unwrap_or("remat"))?,
             publisher: tokio::sync::Mutex::default(),
             known: Mutex::default(),
         };
@@ -87,8 +87,8 @@ impl RabbitmqBackend {
         Ok(backend)
     }
 
-    fn queue(&self, queue: &str) -> String {
-        format!("{}.{queue}", self.prefix)
+    fn queue(&self, queue: &str) -> Result<ShortString, Error> {
+        short(&format!("{}.{queue}", self.exchange))
     }
 
     async fn open(&self) -> Result<Connection, Error> {
@@ -131,11 +131,11 @@ impl RabbitmqBackend {
         }
         self.forget(&publisher).await;
         let publisher = self.publisher().await?;
-        let published = self.publish(&publisher, hints).await;
-        if published.is_err() {
+        let outcome = self.publish(&publisher, hints).await;
+        if outcome.is_err() {
             self.forget(&publisher).await;
         }
-        published
+        outcome
     }
 
     async fn publish(&self, publisher: &Publisher, hints: &[Hint]) -> Result<(), Error> {
@@ -154,7 +154,7 @@ impl RabbitmqBackend {
             let text = serde_json::to_vec(hint).map_err(|error| {
                 Error::new(ErrorKind::InvalidDefinition, format!("a hint cannot be written: {error}"))
             })?;
-            let (exchange, key) = (self.prefix.as_str().into(), hint.queue.as_str().into());
+            let (exchange, key) = (self.exchange.clone(), short(&hint.queue)?);
             let sent =
                 publisher.channel.basic_publish(exchange, key, options, &text, properties.clone()).await;
             confirms.push(sent.map_err(|error| self.failed(&error))?);
@@ -166,24 +166,29 @@ impl RabbitmqBackend {
         Err(Error::new(ErrorKind::Connection, format!("RabbitMQ at {} did not take every message", self.at)))
     }
 
-    /// Makes the exchange and the queue, or finds them as they must be.
-    async fn declare(&self, channel: &Channel, queue: &str) -> Result<(), Error> {
-        let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    /// Makes the queue and what leads to it, or finds them as they must be.
+    async fn declare(&self, channel: &Channel, queue: &str) -> Result<ShortString, Error> {
+        self.declare_exchange(channel).await?;
+        let name = self.queue(queue)?;
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let (none, name) = (FieldTable::default, self.queue(queue));
-        let made =
-            channel.exchange_declare(self.prefix.as_str().into(), ExchangeKind::Topic, exchange, none());
-        made.await.map_err(|error| self.refused(&error, "exchange", &self.prefix))?;
-        let made = channel.queue_declare(name.as_str().into(), durable, none()).await;
+        let made = channel.queue_declare(name.clone(), durable, FieldTable::default()).await;
         made.map_err(|error| self.refused(&error, "queue", &name))?;
         self.bind(channel, &name, queue).await?;
         locked(&self.known).insert(queue.to_owned());
-        Ok(())
+        Ok(name)
     }
 
-    async fn bind(&self, channel: &Channel, name: &str, key: &str) -> Result<(), Error> {
-        let (exchange, options) = (self.prefix.as_str().into(), QueueBindOptions::default());
-        let bound = channel.queue_bind(name.into(), exchange, key.into(), options, FieldTable::default());
+    async fn declare_exchange(&self, channel: &Channel) -> Result<(), Error> {
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let exchange = self.exchange.clone();
+        let made =
+            channel.exchange_declare(exchange, ExchangeKind::Topic, durable, FieldTable::default()).await;
+        made.map_err(|error| self.refused(&error, "exchange", &self.exchange))
+    }
+
+    async fn bind(&self, channel: &Channel, name: &ShortString, key: &str) -> Result<(), Error> {
+        let (exchange, options) = (self.exchange.clone(), QueueBindOptions::default());
+        let bound = channel.queue_bind(name.clone(), exchange, short(key)?, options, FieldTable::default());
         bound.await.map_err(|error| self.refused(&error, "queue", name))
     }
 
@@ -230,11 +235,11 @@ impl RabbitmqBackend {
 
     /// Deliveries of a queue, and then the reason why there are no more.
     async fn consume(&self, channel: &Channel, queue: &str) -> Result<BoxStream<'static, News>, Error> {
-        self.declare(channel, queue).await?;
-        let (name, tag, options) = (self.queue(queue), "".into(), BasicConsumeOptions::default());
-        let consumer = channel.basic_consume(name.as_str().into(), tag, options, FieldTable::default()).await;
+        let name = self.declare(channel, queue).await?;
+        let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
+        let consumer = channel.basic_consume(name.clone(), tag, options, FieldTable::default()).await;
         let consumer = consumer.map_err(|error| self.failed(&error))?;
-        let (lost, gone) = (self.loser(), self.lost(&format!("Queue {name:?} is gone")));
+        let (lost, gone) = (self.loser(), self.lost(&format!("Queue \"{name}\" is gone")));
         let queue = queue.to_owned();
         let deliveries = consumer.map(move |delivery| match delivery {
             Ok(delivery) => News::Delivery(Box::new(delivery), queue.clone()),
@@ -246,24 +251,15 @@ impl RabbitmqBackend {
     /// Names of queues that somebody announces for. A broker does not list its queues to a client; so a copy of each hint
     /// comes here, as long as this listener lives, and tells the name of its queue.
     async fn discover(&self, channel: &Channel) -> Result<BoxStream<'static, News>, Error> {
-        let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let made = channel
-            .exchange_declare(
-                self.prefix.as_str().into(),
-                ExchangeKind::Topic,
-                exchange,
-                FieldTable::default(),
-            )
-            .await;
-        made.map_err(|error| self.refused(&error, "exchange", &self.prefix))?;
+        self.declare_exchange(channel).await?;
         let mine =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        let made = channel.queue_declare("".into(), mine, FieldTable::default()).await;
+        let made = channel.queue_declare(ShortString::default(), mine, FieldTable::default()).await;
         let made = made.map_err(|error| self.failed(&error))?;
-        self.bind(channel, made.name().as_str(), "#").await?;
+        self.bind(channel, made.name(), "#").await?;
         let at_once = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let copies =
-            channel.basic_consume(made.name().clone(), "".into(), at_once, FieldTable::default()).await;
+        let (mine, tag) = (made.name().clone(), ShortString::default());
+        let copies = channel.basic_consume(mine, tag, at_once, FieldTable::default()).await;
         let (copies, lost) = (copies.map_err(|error| self.failed(&error))?, self.loser());
         let names = copies.map(move |copy| match copy {
             Ok(copy) => News::Queue(copy.routing_key.to_string()),
@@ -276,8 +272,8 @@ impl RabbitmqBackend {
     async fn hear(&self, delivery: &Delivery, queue: &str, ear: &Ear) -> Result<bool, Error> {
         let Ok(hint) = serde_json::from_slice(&delivery.data) else {
             tracing::warn!(queue, "rejected a message that is no hint of remat");
-            let rejected = delivery.reject(BasicRejectOptions { requeue: false });
-            return self.within(async { rejected.await.map_err(|error| self.failed(&error)) }).await;
+            self.settle(delivery.reject(BasicRejectOptions { requeue: false })).await?;
+            return Ok(true);
         };
         if ear.room_within(GRACE).await != EarState::Open {
             return Ok(false);
@@ -285,19 +281,25 @@ impl RabbitmqBackend {
         if let Err(error) = ear.hear(Heard::Hint(hint)).await {
             return unheard(error, ear).await.map(|()| false);
         }
-        let acknowledged = delivery.ack(BasicAckOptions::default());
-        self.within(async { acknowledged.await.map_err(|error| self.failed(&error)) }).await
+        self.settle(delivery.ack(BasicAckOptions::default())).await?;
+        Ok(true)
+    }
+
+    /// Tells the broker what became of a delivery; a channel that is closed by now has not told it.
+    async fn settle(&self, telling: impl Future<Output = lapin::Result<bool>>) -> Result<(), Error> {
+        let told = self.within(async { telling.await.map_err(|error| self.failed(&error)) }).await?;
+        if told { Ok(()) } else { Err(self.lost("The channel was closed before a message was settled")) }
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    fn refused(&self, error: &lapin::Error, what: &str, name: &str) -> Error {
+    fn refused(&self, error: &lapin::Error, what: &str, name: &ShortString) -> Error {
         if !error.is_amqp_soft_error() {
             return self.failed(error);
         }
-        let primary = format!("{what} {name:?} of RabbitMQ at {} cannot be used", self.at);
+        let primary = format!("{what} \"{name}\" of RabbitMQ at {} cannot be used", self.at);
         Error::new(ErrorKind::InvalidSettings, primary).with_detail(format!("{}.", spoken(error))).with_hint(
             "Another program may use the name: set another prefix in [backend] of remat.toml, or delete it.",
         )
@@ -334,9 +336,8 @@ impl JobBackend for RabbitmqBackend {
             if hints.is_empty() {
                 return Ok(());
             }
-            let published = tokio::time::timeout(PATIENCE, self.publish_twice(hints)).await;
-            if let Ok(published) = published {
-                return published;
+            if let Ok(outcome) = tokio::time::timeout(PATIENCE, self.publish_twice(hints)).await {
+                return outcome;
             }
             // A connection that swallows what it is given would do so again.
             *self.publisher.lock().await = None;
@@ -360,6 +361,14 @@ impl JobBackend for RabbitmqBackend {
             Ok(())
         })
     }
+}
+
+fn short(name: &str) -> Result<ShortString, Error> {
+    ShortString::try_new(name).map_err(|_| {
+        let primary = "the name of a queue is too long for RabbitMQ";
+        Error::new(ErrorKind::InvalidSettings, primary)
+            .with_detail("With the prefix of [backend] it may have 255 bytes.")
+    })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -154,9 +154,12 @@ create table remat.fires (
     -- the nominal time, whenever it was noticed
     fire_at     timestamptz not null,
     recorded_at timestamptz not null default clock_timestamp(),
-    outcome     text not null check (outcome in ('enqueued', 'skipped')),
+    -- enqueued: it has runs of its own; joined: runs that waited already do for it
+    outcome     text not null check (outcome in ('enqueued', 'joined', 'skipped')),
     -- why it was skipped
     reason      text,
+    -- the runs that answer it
+    runs        bigint[] not null default '{}',
     -- how many earlier times had been missed and are answered by this row
     missed      integer not null default 0 check (missed >= 0),
     constraint fire_of_one_thing check (num_nonnulls(job_name, view_id) = 1),

@@ -154,45 +154,45 @@ declare
   fired   bigint;
   j       remat.scheduled_jobs;
   v       remat.views;
-  why     text := skip_reason;
   due     timestamptz := clock_timestamp() + delay_ms * interval '1 millisecond';
+  outcomes text[] := '{}';
   run_ids bigint[] := '{}';
+  became  text;
 begin
   insert into remat.fires (job_name, view_id, fire_at, outcome, reason, missed)
-  values (of_job, of_view, at, case when skip_reason is null then 'enqueued' else 'skipped' end, skip_reason, missed_before)
+  values (of_job, of_view, at, 'skipped', coalesce(skip_reason, 'nothing_to_do'), missed_before)
   on conflict do nothing
   returning id into fired;
   if fired is null then
     return null;
   end if;
-  if of_view is not null then
-    select * into v from remat.views where id = of_view;
-    if why is null and remat.is_paused(v.pause) then
-      why := 'paused';
-    elsif why is null then
-      run_ids := array(select e.run_id
-                       from   remat.enqueue_run('refresh', of_view, null, '{}', run_trigger, v.dispatch, via, due, fired,
-                                                '{}', null, false) e
-                       where  e.outcome <> 'skipped');
-    end if;
-  else
+  if of_job is not null then
     update remat.scheduled_jobs set last_fire = greatest(last_fire, at) where name = of_job returning * into j;
-    if why is null and j.sql is not null then
-      run_ids := array(select e.run_id
-                       from   remat.enqueue_run('sql', null, of_job, jsonb_build_object('sql', j.sql), run_trigger,
-                                                j.dispatch, via, due, fired, '{}', null, false) e
-                       where  e.outcome <> 'skipped');
-    elsif why is null then
-      run_ids := array(select e.run_id
-                       from   remat.enqueue_views(case when j.tag is null then array[j.view_id]
-                                                       else remat.views_tagged(j.tag) end,
-                                                  '{}', run_trigger, via, due, fired, j.dispatch->>'queue', false) e
-                       where  e.outcome <> 'skipped');
+  end if;
+  if skip_reason is not null then
+    return '{}';
+  elsif of_view is not null then
+    select * into v from remat.views where id = of_view;
+    if remat.is_paused(v.pause) then
+      update remat.fires set reason = 'paused' where id = fired;
+      return '{}';
     end if;
+    select array[e.run_id], array[e.outcome] into run_ids, outcomes
+    from   remat.enqueue_run('refresh', of_view, null, '{}', run_trigger, v.dispatch, via, due, fired, '{}', null, false) e;
+  elsif j.sql is not null then
+    select array[e.run_id], array[e.outcome] into run_ids, outcomes
+    from   remat.enqueue_run('sql', null, of_job, jsonb_build_object('sql', j.sql), run_trigger, j.dispatch, via, due,
+                             fired, '{}', null, false) e;
+  else
+    select coalesce(array_agg(e.run_id), '{}'), coalesce(array_agg(e.outcome), '{}') into run_ids, outcomes
+    from   remat.enqueue_views(case when j.tag is null then array[j.view_id] else remat.views_tagged(j.tag) end,
+                               '{}', run_trigger, via, due, fired, j.dispatch->>'queue', false) e;
   end if;
-  if run_ids = '{}' then
-    update remat.fires set outcome = 'skipped', reason = coalesce(why, 'overlap') where id = fired and outcome = 'enqueued';
-  end if;
+  became := case when 'enqueued' = any(outcomes) then 'enqueued' when 'joined' = any(outcomes) then 'joined' end;
+  update remat.fires
+  set    outcome = coalesce(became, 'skipped'), runs = run_ids,
+         reason = case when became is not null then null when outcomes = '{}' then 'nothing_to_do' else 'overlap' end
+  where  id = fired;
   return run_ids;
 end
 $$;
@@ -411,7 +411,8 @@ end
 $$;
 
 -- Pauses a view for an hour whose last three attempts all took the connection or the worker down with them: it may be
--- what kills them, and a server that crashes again and again leaves files behind each time.
+-- what kills them, and a server that crashes again and again leaves files behind each time. What a restart of the server
+-- took along does not count.
 create function remat.quarantine(of_view bigint) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -419,8 +420,9 @@ declare
   why constant text := 'quarantined: the connection or the worker was lost in three attempts in a row';
 begin
   if of_view is null
-     or 3 > (select count(*) filter (where last.status = 'failed' and last.meta->>'failure' = 'connection_lost')
-             from   (select r.status, r.meta from remat.runs r
+     or 3 > (select count(*) filter (where last.status = 'failed' and last.meta->>'failure' = 'connection_lost'
+                                           and last.started_at > pg_postmaster_start_time())
+             from   (select r.status, r.meta, r.started_at from remat.runs r
                      where  r.view_id = of_view and r.status not in ('pending', 'running', 'unknown', 'skipped')
                      order  by r.id desc limit 3) as last) then
     return false;

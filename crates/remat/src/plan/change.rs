@@ -117,6 +117,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         owner,
         description,
         dispatch,
+        publish,
         renamed_from: _,
     } = definition;
     let mut facts: Vec<Fact> = [
@@ -131,6 +132,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         ("tags", not_empty(tags)),
         ("owner", owner.as_ref().map(Identifier::to_string)),
         ("description", description.clone()),
+        ("publish", publish.as_ref().map(ToString::to_string)),
     ]
     .map(|(what, value)| (what.to_owned(), value))
     .into();

@@ -141,6 +141,25 @@ fn options_alone_are_altered_and_listed() {
 }
 
 #[test]
+fn a_changed_publish_target_alters_and_rebuilds_nothing() {
+    let target = |key: &str| view::Publish {
+        key: key.into(),
+        member: Identifier::new("id").unwrap(),
+        score: Identifier::new("points").unwrap(),
+        limit: None,
+    };
+    let before = changed("a", |a| a.publish = Some(target("old")));
+    let desired = changed("a", |a| a.publish = Some(target("new")));
+    assert_ne!(before.fingerprint(), desired.fingerprint());
+    let steps = summaries(&[desired], &[applied(&before)]);
+    assert_eq!(steps, ["alter public.a: publish old (id by points) -> new (id by points)"]);
+    assert_eq!(
+        summaries(&[changed("a", |_| ())], &[applied(&before)]),
+        ["alter public.a: publish old (id by points) -> none"]
+    );
+}
+
+#[test]
 fn a_missing_relation_is_made_again_and_nothing_is_lost() {
     let a = view("a", "select 1");
     let plan = plan_of(from_ref(&a), &[but(Existence::Absent, &a)]);

@@ -60,6 +60,7 @@ pub fn read(dir: &Path) -> Result<Project, Error> {
     });
     let views: Vec<ViewFile> = views.collect::<Result<_, Error>>()?;
     names_are_given_once(&views)?;
+    sets_are_published_once(&views)?;
     Ok(Project { settings, views })
 }
 
@@ -70,6 +71,20 @@ fn names_are_given_once(views: &[ViewFile]) -> Result<(), Error> {
             let primary = format!("{path}:1: view {} is already defined in {first}", definition.name);
             return Err(Error::new(ErrorKind::InvalidDefinition, primary)
                 .with_hint("Remove one of the files, or give it another name."));
+        }
+    }
+    Ok(())
+}
+
+/// Two views behind one key would take it from each other again and again.
+fn sets_are_published_once(views: &[ViewFile]) -> Result<(), Error> {
+    let mut seen = BTreeMap::new();
+    for ViewFile { path, definition } in views {
+        let Some(publish) = &definition.publish else { continue };
+        if let Some(first) = seen.insert(&publish.key, path) {
+            let primary = format!("{path}:1: the key \"{}\" is already published by {first}", publish.key);
+            return Err(Error::new(ErrorKind::InvalidDefinition, primary)
+                .with_hint("Give each published view a key of its own."));
         }
     }
     Ok(())

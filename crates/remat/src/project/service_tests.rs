@@ -164,3 +164,14 @@ fn retention_is_read_with_its_defaults() {
         "remat.toml:4: \"keep_days\" must be between 0 and 100000"
     );
 }
+
+#[test]
+fn the_file_in_the_guide_is_read() {
+    let guide = format!("{}/../../docs/guide/project.md", env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let file = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let shown = parse_settings(file).unwrap();
+    assert_eq!((shown.serve, shown.retention), (ServeSettings::default(), RetentionSettings::default()));
+    assert_eq!(shown.defaults.dispatch, Dispatch::default());
+    assert_eq!((shown.backend.kind, shown.queues.len(), shown.jobs.len()), (BackendKind::Redis, 1, 2));
+}

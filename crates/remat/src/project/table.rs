@@ -175,6 +175,14 @@ impl<'t, 'a> Table<'t, 'a> {
         })
     }
 
+    /// A whole number above zero.
+    pub(super) fn positive(&self, key: &str) -> Result<Option<u32>, Error> {
+        let Some(value) = self.entries.get(key) else { return Ok(None) };
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let number = number.and_then(|number| number.as_str().parse().ok()).filter(|number| *number > 0);
+        number.map(Some).ok_or_else(|| self.wrong_type(key, value, "a whole number above zero"))
+    }
+
     /// A table within this one.
     pub(super) fn table(&self, key: &str, known: &[&str]) -> Result<Option<Table<'t, 'a>>, Error> {
         let Some(value) = self.entries.get(key) else { return Ok(None) };

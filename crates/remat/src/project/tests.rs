@@ -64,6 +64,12 @@ lock_timeout = "20ms"
 lock_budget = "1 min"
 statement_timeout = "1h"
 parameters = { work_mem = "1GB", jit = false, random_page_cost = 1.1 }
+
+[publish]
+key = "leaderboard:{day}"
+member = "Shop"
+score = "total"
+limit = 100
 */
 select 1 as a; -- the end"#;
     let view = view("views/x.sql", text).unwrap();
@@ -79,6 +85,9 @@ select 1 as a; -- the end"#;
         (Some("0-59/5 * * * *"), "Europe/Berlin")
     );
     assert_eq!((view.target_lag_s, view.tags), (Some(300), vec!["audience".to_owned()]));
+    let publish = view.publish.unwrap();
+    assert_eq!(publish.to_string(), "leaderboard:{day} (top 100 \"Shop\" by total)");
+    assert_eq!((publish.member.as_str(), publish.limit), ("Shop", Some(100)));
     assert_eq!(view.owner.unwrap().as_str(), "Reporter");
     assert_eq!(view.renamed_from, Some(RelationName::new("old", "Daily").unwrap()));
     assert_eq!(view.query, "select 1 as a");
@@ -302,4 +311,33 @@ proptest::proptest! {
         let _ = view("views/é.sql", &format!("/* remat\n{options}*/{sql}"));
         let _ = view("", &options);
     }
+}
+
+#[test]
+fn a_published_set_needs_a_key_and_two_columns() {
+    let publish = |rest: &str| refused(&format!("[publish]\n{rest}")).0;
+    assert_eq!(publish("member = \"a\"\nscore = \"a\""), "views/v.sql:2: \"key\" is missing");
+    let complete = "key = \"k\"\nmember = \"a\"\nscore = \"a\"\n";
+    let empty = complete.replace("\"k\"", "\" \"");
+    assert_eq!(publish(&empty), "views/v.sql:2: the key of the published set is empty");
+    let no_name = complete.replace("member = \"a\"", "member = \"\"");
+    assert!(publish(&no_name).starts_with("views/v.sql:4: "), "{}", publish(&no_name));
+    for limit in ["0", "-1", "1.5", "\"10\"", "4294967296"] {
+        let told = publish(&format!("{complete}limit = {limit}"));
+        assert_eq!(told, "views/v.sql:6: \"limit\" must be a whole number above zero", "{limit}");
+    }
+    let unknown = refused(&format!("[publish]\n{complete}scores = \"b\""));
+    assert_eq!(unknown.1, "Did you mean \"score\"?");
+}
+
+#[test]
+fn two_views_never_publish_to_one_key() {
+    let view =
+        "/* remat\n[publish]\nkey = \"board\"\nmember = \"a\"\nscore = \"b\"\n*/\nselect 1 as a, 2 as b";
+    let folder = Folder::new("boards", &[(FILE, SHOP), ("views/a.sql", view), ("views/b.sql", view)]);
+    let error = read(&folder.0).unwrap_err();
+    assert_eq!(
+        error.complaint().primary,
+        "views/b.sql:1: the key \"board\" is already published by views/a.sql"
+    );
 }

@@ -15,11 +15,11 @@ use crate::{
     name::{Identifier, RelationName},
     run::RowCount,
     schedule::Dispatch,
-    view::{Definition, IndexSpec, Settings, Strategy, validate},
+    view::{Definition, IndexSpec, Publish, Settings, Strategy, validate},
 };
 
 /// The keys of a view, beside those of its session.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "schema",
     "strategy",
@@ -32,6 +32,7 @@ const KEYS: [&str; 13] = [
     "tags",
     "owner",
     "description",
+    "publish",
     "renamed_from",
 ];
 
@@ -150,6 +151,7 @@ fn definition(
         tags: table.read_list("tags", text)?.unwrap_or_default(),
         owner: table.name("owner")?,
         description: table.read("description", text)?,
+        publish: publish(table)?,
         renamed_from: table.read("renamed_from", |typed| RelationName::parse(typed, name.schema.as_str()))?,
         settings,
         dispatch: dispatch::dispatch(table, &defaults.dispatch)?,
@@ -191,6 +193,17 @@ fn indexes(table: &Table<'_, '_>) -> Result<Vec<IndexSpec>, Error> {
         })
     };
     table.tables("indexes", &["columns", "unique", "method"])?.into_iter().map(index).collect()
+}
+
+fn publish(table: &Table<'_, '_>) -> Result<Option<Publish>, Error> {
+    let Some(table) = table.table("publish", &["key", "member", "score", "limit"])? else { return Ok(None) };
+    let name = |name: &str| Identifier::new(name);
+    Ok(Some(Publish {
+        key: table.require("key", |key| Ok(key.to_owned()))?,
+        member: table.require("member", name)?,
+        score: table.require("score", name)?,
+        limit: table.positive("limit")?,
+    }))
 }
 
 fn seconds(text: &str) -> Result<i64, Error> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
-use crate::{failure::Failure, pg::Session, schedule::Dispatch};
+use crate::{error::Error, failure::Failure, pg::Session, run::Status, schedule::Dispatch};
 
 /// Something that fires: a scheduled job, or a view with a schedule or a freshness target of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Source {
 }
 
 /// What fires.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// A scheduled job by name.
     Job(String),
@@ -116,24 +116,39 @@ fn source(row: &Row) -> Source {
 pub struct LastFire {
     /// The nominal time.
     pub at: Timestamp,
-    /// `enqueued` or `skipped`.
+    /// `enqueued`, `joined` (runs that waited already do for it) or `skipped`.
     pub outcome: String,
     /// Why it was skipped.
     pub reason: Option<String>,
     /// How many earlier times it answered.
     pub missed: i32,
+    /// The runs that answer it, as far as they are kept.
+    pub runs: Vec<Answer>,
+}
+
+/// A run that answers a fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The run.
+    pub id: i64,
+    /// How it stands.
+    pub status: Status,
 }
 
 /// The newest fire of each scheduled job and of each view that has fired.
-pub async fn last(session: &Session) -> Result<Vec<(Subject, LastFire)>, Failure> {
+pub async fn last(session: &Session) -> Result<Vec<(Subject, LastFire)>, Error> {
     let rows = session.query(include_str!("last_fires.sql"), &[]).await?;
-    Ok(rows.iter().map(last_fire).collect())
+    rows.iter().map(last_fire).collect()
 }
 
-fn last_fire(row: &Row) -> (Subject, LastFire) {
+fn last_fire(row: &Row) -> Result<(Subject, LastFire), Error> {
     let subject = match row.get::<_, Option<String>>(0) {
         Some(name) => Subject::Job(name),
         None => Subject::View(row.get(1)),
     };
-    (subject, LastFire { at: row.get(2), outcome: row.get(3), reason: row.get(4), missed: row.get(5) })
+    let (ids, statuses): (Vec<i64>, Vec<&str>) = (row.get(6), row.get(7));
+    let answer = |(id, status): (i64, &str)| Ok(Answer { id, status: status.parse()? });
+    let runs = ids.into_iter().zip(statuses).map(answer).collect::<Result<_, Error>>()?;
+    let (outcome, reason, missed) = (row.get(3), row.get(4), row.get(5));
+    Ok((subject, LastFire { at: row.get(2), outcome, reason, missed, runs }))
 }

@@ -5,6 +5,7 @@
 
 pub mod backlog;
 pub mod events;
+pub mod fills;
 pub mod fires;
 pub mod jobs;
 pub mod queue;

@@ -1,8 +1,8 @@
 -- One statement: the row and, when something changed, its version.
 with saved as (
   insert into remat.views as v (schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
-                                target_lag_s, row_count, settings, tags, owner_role, description, fingerprint, project, dispatch)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $17, $18)
+                                target_lag_s, row_count, settings, tags, owner_role, description, publish, fingerprint, project, dispatch)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16 -> 'publish', $15, $17, $18)
   on conflict (schema_name, view_name) do update
   set query         = excluded.query,
       strategy      = excluded.strategy,
@@ -17,6 +17,7 @@ with saved as (
       owner_role    = excluded.owner_role,
       description   = excluded.description,
       dispatch      = excluded.dispatch,
+      publish       = excluded.publish,
       fingerprint   = excluded.fingerprint,
       project       = coalesce(excluded.project, v.project),
       version       = v.version + 1,

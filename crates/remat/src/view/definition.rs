@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Publish;
 use crate::{
     name::{Identifier, RelationName, hash},
     run::{RowCount, words},
@@ -124,6 +125,9 @@ pub struct Definition {
     pub description: Option<String>,
     /// How its runs reach a worker.
     pub dispatch: Dispatch,
+    /// The sorted set that serves it, if it is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// The name that this view had before, when the project renames it.
     #[serde(skip)]
     pub renamed_from: Option<RelationName>,
@@ -147,6 +151,7 @@ impl Definition {
             owner: None,
             description: None,
             dispatch: Dispatch::default(),
+            publish: None,
             renamed_from: None,
         }
     }

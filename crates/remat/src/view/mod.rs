@@ -5,7 +5,9 @@
 
 mod definition;
 pub(crate) mod parameter;
+mod publish;
 pub(crate) mod validate;
 
 pub use definition::{Definition, IndexSpec, MadeRelation, Pause, RelationKind, Settings, Strategy, View};
+pub use publish::Publish;
 pub use validate::validate;

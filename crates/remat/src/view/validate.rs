@@ -43,7 +43,7 @@ pub fn validate(definition: &Definition) -> Result<(), Error> {
 
 /// As [`validate`], with the place.
 pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
-    let checks: [(&'static str, Check); 10] = [
+    let checks: [(&'static str, Check); 11] = [
         ("strategy", strategy),
         ("key", key),
         ("indexes", indexes),
@@ -54,6 +54,7 @@ pub(crate) fn fault(definition: &Definition) -> Option<Fault> {
         ("lock_timeout", locks),
         ("queue", dispatch),
         ("parameters", parameters),
+        ("publish", publish),
     ];
     query(definition).or_else(|| {
         checks.into_iter().find_map(|(key, check)| {
@@ -107,6 +108,20 @@ fn indexes(definition: &Definition) -> Result<(), Error> {
         if let Some(column) = repeated(&index.columns) {
             return Err(invalid(format!("column {column} stands twice in an index")));
         }
+    }
+    Ok(())
+}
+
+fn publish(definition: &Definition) -> Result<(), Error> {
+    let Some(publish) = &definition.publish else { return Ok(()) };
+    if publish.key.trim().is_empty() {
+        return Err(invalid("the key of the published set is empty")
+            .with_hint("Name a Redis key, such as key = \"leaderboard:global\"."));
+    }
+    if publish.limit == Some(0) {
+        return Err(
+            invalid("the limit of the published set is 0").with_hint("Leave it out to publish every row.")
+        );
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! What settings lead to, and what they are refused with.
+
 use remat::{
     backend::{BackendSettings, KINDS, connect},
     error::{Error, ErrorKind},

@@ -1,3 +1,5 @@
+//! Wake-ups through RabbitMQ: a shared node, and nodes that are killed.
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +14,7 @@ use remat::{
     backend::{BackendSettings, EarState, JobBackend, connect},
     error::ErrorKind,
 };
-use remat_testkit::{RabbitNode, Servers, TcpProxy, wait_until};
+use remat_testkit::{OwnRabbitNode, Servers, TcpProxy, wait_until};
 
 use crate::worker::{Worker, hint, hints, refused};
 
@@ -35,11 +37,12 @@ impl Corner {
     }
 
     async fn on(url: &str) -> Self {
-        let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let since = std::time::UNIX_EPOCH.elapsed().expect("a clock of this century").as_nanos();
         let prefix = format!("test-{}-{since}", std::process::id());
         let backend = open(url, &prefix).await;
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
+        let connection = Connection::connect(url, ConnectionProperties::default()).await;
+        let connection = connection.expect("the node takes clients");
+        let channel = connection.create_channel().await.expect("a new connection has channels");
         Self { prefix, backend, channel, _connection: connection }
     }
 
@@ -52,7 +55,7 @@ impl Corner {
         let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
         let name = self.queue(queue);
         let found = self.channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await;
-        found.unwrap().message_count()
+        found.expect("remat made the queue").message_count()
     }
 }
 
@@ -182,6 +185,14 @@ async fn deleted_queue_ends_listening_and_is_made_again() {
 }
 
 #[tokio::test]
+async fn name_that_is_too_long_for_rabbitmq_is_an_error_and_no_panic() {
+    let corner = Corner::open().await;
+    let error = corner.backend.announce(&[hint(1, &"v".repeat(300))]).await.unwrap_err();
+    assert!(error.to_string().contains("255 bytes"), "{error}");
+    corner.backend.announce(&[hint(1, "views")]).await.unwrap();
+}
+
+#[tokio::test]
 async fn wrong_password_is_told_without_it() {
     let url = Servers::read().rabbitmq_url().replace("guest:guest", "guest:hunter2");
     let error = refused("rabbitmq", &url).await;
@@ -219,9 +230,8 @@ async fn broker_that_stalls_is_an_error_and_no_hang() {
 
 #[tokio::test]
 async fn killed_node_ends_listening_and_keeps_what_it_confirmed() {
-    let dir = std::env::temp_dir().join(format!("remat-rabbitmq-{}-killed", std::process::id()));
-    let node = OwnNode(RabbitNode::start(&dir).await.unwrap(), dir);
-    let corner = Corner::on(&node.0.url()).await;
+    let node = OwnRabbitNode::start(Duration::from_mins(30)).await;
+    let corner = Corner::on(&node.url()).await;
     let mut worker = Worker::listen(&corner.backend, &["views"]);
     corner.backend.announce(&[hint(1, "views")]).await.unwrap();
     assert_eq!(worker.runs(1).await, [1]);
@@ -230,41 +240,27 @@ async fn killed_node_ends_listening_and_keeps_what_it_confirmed() {
     worker.hears_nothing_for(MOMENT).await;
     worker.is(EarState::Open);
     let (_, safe) = worker.hear().await;
-    node.0.kill().await;
+    node.kill().await;
     let _ = safe.send(());
-    assert_eq!(worker.ended_within(SOON).await.unwrap_err().kind(), ErrorKind::Connection);
+    assert_eq!(worker.ended_within(PATIENCE).await.unwrap_err().kind(), ErrorKind::Connection);
     assert_eq!(corner.backend.announce(&[hint(6, "views")]).await.unwrap_err().kind(), ErrorKind::Connection);
 
-    node.0.start_again().await.unwrap();
+    node.start_again().await.unwrap();
     corner.backend.announce(&[hint(6, "views")]).await.unwrap();
     let mut worker = Worker::listen(&corner.backend, &["views"]);
     assert_eq!(worker.runs(5).await, [2, 3, 4, 5, 6]);
-    node.end().await;
 }
 
 #[tokio::test]
 async fn hint_that_waits_too_long_for_the_table_is_heard_again() {
-    let dir = std::env::temp_dir().join(format!("remat-rabbitmq-{}-patience", std::process::id()));
-    let node = RabbitNode::start_with_patience(&dir, Duration::from_secs(1)).await.unwrap();
-    let node = OwnNode(node, dir);
-    let corner = Corner::on(&node.0.url()).await;
+    let node = OwnRabbitNode::start(Duration::from_secs(1)).await;
+    let corner = Corner::on(&node.url()).await;
     corner.backend.announce(&[hint(1, "views")]).await.unwrap();
     let mut slow = Worker::listen(&corner.backend, &["views"]);
     let (_, safe) = slow.hear().await;
     let mut second = Worker::listen(&corner.backend, &["views"]);
     assert_eq!(second.runs(1).await, [1]);
     safe.send(()).unwrap();
-    let error = slow.ended_within(SOON).await.unwrap_err();
+    let error = slow.ended_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
-    node.end().await;
-}
-
-/// A node that only one test uses.
-struct OwnNode(RabbitNode, std::path::PathBuf);
-
-impl OwnNode {
-    async fn end(self) {
-        self.0.stop().await;
-        let _ = std::fs::remove_dir_all(&self.1);
-    }
 }

@@ -1,7 +1,10 @@
 # What Sidekiq's own classes, which its pages are made of, say of a queue and of the dead; one JSON document.
 require "sidekiq/api"
 
-Sidekiq.configure_client { |config| config.redis = { url: ENV.fetch("REDIS_URL") } }
+Sidekiq.configure_client do |config|
+  config.logger = Logger.new($stderr) # Sidekiq 7 tells stdout where it connects
+  config.redis = { url: ENV.fetch("REDIS_URL") }
+end
 
 def told(job)
   { class: job.display_class, args: job.display_args, jid: job.jid, queue: job.queue,

@@ -1,3 +1,5 @@
+//! Wake-ups through Redis; each test has a server of its own.
+
 use std::time::{Duration, Instant};
 
 use remat::{

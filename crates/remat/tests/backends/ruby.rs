@@ -23,7 +23,7 @@ async fn ruby(name: &str, server: &RedisServer) -> String {
     let output = program("ruby", server).arg(script(name)).output().await;
     let output = output.expect("Ruby is there; `cargo xtask servers start` installs it with Sidekiq");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("Ruby prints text")
 }
 
 #[tokio::test]

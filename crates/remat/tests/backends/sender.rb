@@ -1,7 +1,10 @@
 # A Ruby program that knows nothing of remat: it pushes jobs with Sidekiq's own client and prints their ids.
 require "sidekiq"
 
-Sidekiq.configure_client { |config| config.redis = { url: ENV.fetch("REDIS_URL") } }
+Sidekiq.configure_client do |config|
+  config.logger = Logger.new($stderr) # Sidekiq 7 tells stdout where it connects
+  config.redis = { url: ENV.fetch("REDIS_URL") }
+end
 
 module MatViews
   class RefreshViewJob

@@ -1,3 +1,5 @@
+//! Jobs in Sidekiq queues, of which none may be lost.
+
 use std::time::Duration;
 
 use remat::{

@@ -73,12 +73,13 @@ impl<'a> Takings<'a> {
         while ear.ready().await {
             self.search().await?;
             let queues = self.queues(queues).await?;
-            match self.take(&queues).await? {
-                Some(taken) => self.pass_on(taken, ear).await?,
-                None => tokio::select! {
-                    () = ear.closed() => {}
-                    waited = self.wait(&queues) => waited?,
-                },
+            if let Some(taken) = self.take(&queues).await? {
+                self.pass_on(taken, ear).await?;
+                continue;
+            }
+            tokio::select! {
+                () = ear.closed() => {}
+                waited = self.wait(&queues) => waited?,
             }
         }
         Ok(())
