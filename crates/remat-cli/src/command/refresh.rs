@@ -71,8 +71,8 @@ async fn enqueue(
     let enqueued = app.interrupt.attend(enqueuing).await?;
     let names: BTreeMap<i64, RelationName> =
         remat.views().await?.into_iter().map(|view| (view.id, view.definition.name)).collect();
-    let named = |(id, enqueued)| Some((names.get(&id)?.clone(), enqueued));
-    how.report(app, remat, enqueued.into_iter().filter_map(named).collect()).await
+    let with_name = |(id, enqueued)| Some((names.get(&id)?.clone(), enqueued));
+    how.report(app, remat, enqueued.into_iter().filter_map(with_name).collect()).await
 }
 
 /// Views that are refreshed for each other's sake: one whose source failed is not tried.

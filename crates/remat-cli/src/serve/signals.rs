@@ -33,7 +33,7 @@ impl Signals {
     pub(super) async fn told(&mut self) {
         let told = self.stop.wait_for(|stop| *stop >= Stop::Drain).await;
         if told.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -92,7 +92,7 @@ impl Stream {
 
     async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

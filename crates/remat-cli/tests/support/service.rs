@@ -82,7 +82,7 @@ impl Served {
         Answer {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: self.log().iter().map(|line| format!("{line}\n")).collect(),
+            stderr: self.log().iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
 

@@ -71,7 +71,8 @@ impl Target {
         &self,
         notified: Option<mpsc::UnboundedSender<String>>,
     ) -> Result<Session, Error> {
-        let connected = self.config.connect(self.tls.clone()).await;
+        // A handshake is large; boxed, whoever may have to open a session need not carry it.
+        let connected = Box::pin(self.config.connect(self.tls.clone())).await;
         let (client, connection) = connected.map_err(|error| self.unreachable(&error))?;
         Ok(Session::start(client, connection, self.tls.clone(), notified))
     }

@@ -245,9 +245,9 @@ impl Crew<'_> {
             self.end.state.send_if_modified(|now| std::mem::replace(now, state) != state);
             // A full crew waits for its runs, however long they take.
             if free {
-                self.pulse.back_within(self.worker.settings.poll + ANSWER * 3)
+                self.pulse.back_within(self.worker.settings.poll + ANSWER * 3);
             } else {
-                self.pulse.waits()
+                self.pulse.waits();
             }
             tokio::select! {
                 () = told(&mut stop, Stop::Drain) => return,
