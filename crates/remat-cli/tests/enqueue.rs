@@ -49,6 +49,18 @@ async fn a_refresh_is_enqueued_joined_and_waited_for() {
 }
 
 #[tokio::test]
+async fn with_the_back_end_inline_it_is_done_when_the_command_ends() {
+    let world = World::new().await;
+    storeys(&world).await;
+    let settings = "[project]\nname = \"shop\"\n[backend]\nkind = \"inline\"\n";
+    std::fs::write(world.dir.join("remat.toml"), settings).unwrap();
+    let done = world.json(&["refresh", "above", "--with-upstream", "--enqueue"], 0);
+    for id in field(&done, "enqueued", "run") {
+        assert_eq!(world.json(&["run", &id.to_string()], 0)["run"]["status"], "success");
+    }
+}
+
+#[tokio::test]
 async fn creates_and_deletes_are_enqueued_in_their_order() {
     let world = World::new().await;
     world.define(definition("a_reader", "select count(*) as n from z_source")).await;

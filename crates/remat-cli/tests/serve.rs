@@ -35,10 +35,9 @@ async fn skyflow(backend: &str) -> World {
         fs::copy(file.path(), world.dir.join("views").join(file.file_name())).unwrap();
     }
     let settings = fs::read_to_string(Path::new(EXAMPLE).join("remat.toml")).unwrap();
-    let every_second = settings.lines().map(|line| match line.starts_with("schedule = ") {
-        true => "schedule = \"* * * * * *\"",
-        false => line,
-    });
+    let every_second = settings
+        .lines()
+        .map(|line| if line.starts_with("schedule = ") { "schedule = \"* * * * * *\"" } else { line });
     let settings = format!("{}\n{backend}\n", every_second.collect::<Vec<_>>().join("\n"));
     fs::write(world.dir.join("remat.toml"), settings).unwrap();
     world.json(&["apply"], 0);
@@ -206,6 +205,37 @@ async fn the_probes_tell_whether_it_lives_and_whether_it_is_ready() {
     assert_eq!(reason, "the tables of remat are not this program's");
     assert_eq!(served.probe("/healthz").await.status, 200, "a restart would not help");
     world.db.execute("alter schema elsewhere rename to remat").await;
+    served.drained().await;
+}
+
+#[tokio::test]
+async fn behind_a_pooler_it_polls_and_says_so() {
+    let world = World::new().await;
+    world.made("numbers", "select 1 as id").await;
+    let mut command = world.command(&["serve", "--json", "--no-web"]);
+    let served = Served::start_command(command.env("DATABASE_URL", world.db.pgbouncer_url())).await;
+    wait_until("it polls", async || world.json(&["workers"], 0)["workers"][0]["state"] == "polling").await;
+    assert!(served.said("the back end does not wake this worker"), "{:?}", served.log());
+    let waited = world.json(&["refresh", "numbers", "--enqueue", "--wait"], 0);
+    assert_eq!(waited["runs"][0]["status"], "success", "{waited}");
+    served.drained().await;
+}
+
+#[tokio::test]
+async fn the_log_says_who_did_what_and_how_long_it_took() {
+    let world = World::new().await;
+    world.made("numbers", "select 1 as id").await;
+    let served = Served::start(&world, &["--workers", "2", "--queues", "default"]).await;
+    world.json(&["refresh", "numbers", "--enqueue", "--wait"], 0);
+    wait_until("the end of the run is logged", async || served.said("a run ended")).await;
+    let log = served.log();
+    let line = |message: &str| log.iter().find(|line| line["message"] == message).unwrap().clone();
+    let ready = line("ready");
+    assert_eq!((&ready["workers"], &ready["queues"]), (&json!(2), &json!("default")));
+    assert!(ready["name"].as_str().unwrap().contains(':'), "{ready}");
+    let ended = line("a run ended");
+    assert_eq!((&ended["view"], &ended["status"]), (&json!("public.numbers"), &json!("success")));
+    assert!(ended["duration_ms"].is_i64() && ended["timestamp"].is_string(), "{ended}");
     served.drained().await;
 }
 
