@@ -214,8 +214,9 @@ async fn behind_a_pooler_it_polls_and_says_so() {
     world.made("numbers", "select 1 as id").await;
     let mut command = world.command(&["serve", "--json", "--no-web"]);
     let served = Served::start_command(command.env("DATABASE_URL", world.db.pgbouncer_url())).await;
-    wait_until("it polls", async || world.json(&["workers"], 0)["workers"][0]["state"] == "polling").await;
-    assert!(served.said("the back end does not wake this worker"), "{:?}", served.log());
+    wait_until("it says so", async || served.said("the back end does not wake this worker")).await;
+    let polling = async || world.json(&["workers"], 0)["workers"][0]["state"] == "polling";
+    wait_until("it polls", polling).await;
     let waited = world.json(&["refresh", "numbers", "--enqueue", "--wait"], 0);
     assert_eq!(waited["runs"][0]["status"], "success", "{waited}");
     served.drained().await;

@@ -36,6 +36,8 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long to wait before a back end is listened to again after it failed: at first, and at most.
 const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+/// A back end proves itself within so long, or fails.
+const LISTENS_AFTER: Duration = Duration::from_secs(12);
 /// How often a cancel is repeated: one that arrives between two statements cancels nothing.
 const CANCEL_AGAIN: Duration = Duration::from_millis(250);
 
@@ -82,7 +84,7 @@ impl Worker {
         };
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
-        let listens = watch::Sender::new(false);
+        let listens = watch::Sender::new(true);
         Ok(Self {
             remat: remat.clone(),
             backend,
@@ -137,8 +139,7 @@ impl Worker {
         let mut pause = LISTEN_AGAIN.0;
         loop {
             let began = Instant::now();
-            self.listens.send_replace(true);
-            let ended = self.backend.listen(&self.settings.queues, ear).await;
+            let ended = self.listen_once(ear).await;
             self.listens.send_replace(false);
             if began.elapsed() > LISTEN_AGAIN.1 {
                 pause = LISTEN_AGAIN.0;
@@ -150,6 +151,17 @@ impl Worker {
             sleep(pause).await;
             pause = (pause * 2).min(LISTEN_AGAIN.1);
         }
+    }
+
+    /// Listens until that fails. After a failure it counts as listening only once it has lasted.
+    async fn listen_once(&self, ear: &Ear) -> Result<(), Error> {
+        let mut listening = self.backend.listen(&self.settings.queues, ear);
+        tokio::select! {
+            ended = &mut listening => return ended,
+            () = sleep(LISTENS_AFTER) => {}
+        }
+        self.listens.send_replace(true);
+        listening.await
     }
 
     /// Says that the worker lives, and does what the answer asks for.
