@@ -292,10 +292,10 @@ $$;
 create function remat.open_run(view_id bigint) returns bigint
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
-  insert into remat.runs (view_id, operation, status, trigger, worker, pid, backend_start, started_at, heartbeat_at)
+  insert into remat.runs (view_id, operation, status, trigger, worker, pid, backend_start, started_at)
   select $1, 'refresh', 'running', 'sql', coalesce(nullif(current_setting('application_name'), ''), 'sql'),
          pg_backend_pid(), (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a),
-         clock_timestamp(), clock_timestamp()
+         clock_timestamp()
   returning id
 $$;
 
