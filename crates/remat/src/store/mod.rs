@@ -5,6 +5,7 @@
 
 pub mod events;
 pub mod jobs;
+pub mod retention;
 pub mod runs;
 pub mod stats;
 pub mod views;

@@ -207,21 +207,6 @@ pub async fn last_of_each(session: &Session) -> Result<Vec<(i64, Run)>, Error> {
     session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(25), from_row(row)?))).collect()
 }
 
-/// How many runs go in one batch. Each batch ranks all runs to find the old ones, so that small ones would take hours
-/// for a table that was never pruned.
-const PRUNED_AT_ONCE: i32 = 200_000;
-
-/// Deletes one batch of old runs and gives how many went; see `remat.prune` for what is kept in any case.
-pub async fn prune(session: &Session, keep_per_view: i32, keep_days: i32) -> Result<i64, Failure> {
-    let sql = "select remat.prune($1, $2, $3)";
-    let params = [
-        (&keep_per_view as _, Type::INT4),
-        (&keep_days as _, Type::INT4),
-        (&PRUNED_AT_ONCE as _, Type::INT4),
-    ];
-    Ok(session.query_one(sql, &params).await?.get(0))
-}
-
 fn from_row(row: &Row) -> Result<Run, Error> {
     let (schema, name): (Option<String>, Option<String>) = (row.get(1), row.get(2));
     let error = row.get::<_, Option<String>>(20).map(|primary| Complaint {
