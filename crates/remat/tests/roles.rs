@@ -8,6 +8,7 @@ use remat::{
     Remat,
     operation::{CreateOptions, DeleteOptions, RefreshOptions},
     run::Status,
+    store::retention::Retention,
     view::{Definition, Strategy},
 };
 use remat_testkit::TestDb;

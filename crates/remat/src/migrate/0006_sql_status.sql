@@ -82,7 +82,8 @@ $$;
 --
 -- Law: a step costs what it deletes, and one search of an index for each view that it passes; nothing reads or sorts the
 -- table. So every statement below walks one index from its old end and stops at the first row that is too young. The
--- planner is told not to look for another way: what it believes about a table that grows by the hour may be old.
+-- planner is told in prune_step, through which all of this is called, not to look for another way: what it believes about
+-- a table that grows by the hour may be old.
 -- Rows that somebody else holds are left to the next time, so that pruners neither wait for each other nor for a run.
 
 -- Runs that stay, whatever their number and age: the last of the view, the last that tried anything (its state), the
@@ -111,22 +112,22 @@ as $$
   where  r.status in ('pending', 'running', 'unknown') and other is not null
 $$;
 
--- Of the successes of a view from `since` on, the oldest: at most `room` of those that are beyond the newest `per_view`
+-- Of the successful refreshes of a view from `since` on, the oldest: at most `room` of those that are beyond the newest `per_view`
 -- or ended before `young`. Gives how many went and where it stopped. The functions after it are the same for other runs.
-create function remat.prune_successes(of_view bigint, kept bigint[], per_view integer, young timestamptz,
+create function remat.prune_refreshes(of_view bigint, kept bigint[], per_view integer, young timestamptz,
                                       since timestamptz, room integer, out gone bigint, out till timestamptz)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   beyond timestamptz := case when per_view = 0 then 'infinity' else coalesce((
     select r.data_as_of from remat.runs r
-    where  r.view_id = of_view and r.status = 'success' and r.data_as_of is not null
+    where  r.view_id = of_view and r.operation = 'refresh' and r.status = 'success'
     order  by r.data_as_of desc offset greatest(per_view - 1, 0) limit 1), '-infinity') end;
 begin
   with doomed as (
     select r.id
     from   remat.runs r
-    where  r.view_id = of_view and r.status = 'success'
+    where  r.view_id = of_view and r.operation = 'refresh' and r.status = 'success'
     and    r.data_as_of >= since and r.data_as_of < greatest(beyond, young)
     and    (r.data_as_of < beyond or r.finished_at < young) and r.id <> all (kept)
     order  by r.data_as_of limit room for update skip locked
@@ -138,7 +139,7 @@ $$;
 
 create function remat.prune_skips(of_view bigint, kept bigint[], per_view integer, young timestamptz,
                                   since timestamptz, room integer, out gone bigint, out till timestamptz)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   beyond timestamptz := case when per_view = 0 then 'infinity' else coalesce((
@@ -161,7 +162,7 @@ $$;
 -- Failures and cancelled runs have no number, only an age.
 create function remat.prune_failures(of_view bigint, kept bigint[], young timestamptz, since timestamptz, room integer,
                                      out gone bigint, out till timestamptz)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   with doomed as (
@@ -176,10 +177,10 @@ begin
 end
 $$;
 
--- Creates without data and deletes: few, and none of them is in the index of those that filled a view.
+-- Creates and deletes are few, so their age is asked of each.
 create function remat.prune_makings(of_view bigint, kept bigint[], per_view integer, young timestamptz, room integer)
 returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   beyond bigint := case when per_view = 0 then 9223372036854775807 else coalesce((
@@ -192,7 +193,7 @@ begin
     select r.id
     from   remat.runs r
     where  r.view_id = of_view and r.operation in ('create', 'delete') and r.status = 'success'
-    and    r.data_as_of is null and (r.id < beyond or r.finished_at < young) and r.id <> all (kept)
+    and    (r.id < beyond or r.finished_at < young) and r.id <> all (kept)
     order  by r.id limit room for update skip locked
   ),
   deleted as (delete from remat.runs r using doomed d where r.id = d.id returning 1)
@@ -204,7 +205,7 @@ $$;
 -- SQL jobs have no view: of each the newest stay, and the last that ended well in any case.
 create function remat.prune_sql_job(of_job text, kept bigint[], per_view integer, young timestamptz, room integer)
 returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   beyond timestamptz := coalesce((
@@ -230,7 +231,7 @@ end
 $$;
 
 create function remat.prune_sql_failures(kept bigint[], young timestamptz, room integer) returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   gone bigint;
@@ -252,10 +253,11 @@ $$;
 -- is promised for as long as its row lasts: so a row outlives every window in which a missed time may still fire, and
 -- the newest of a job or view, from which the scheduler goes on, stays.
 create function remat.prune_fires(days integer, since bigint, room integer, out gone bigint, out till bigint)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  longest bigint := (select max((d.dispatch->>'catch_up_s')::bigint)
+  -- a day where nothing is said; see schedule/dispatch.rs
+  longest bigint := (select max(coalesce((d.dispatch->>'catch_up_s')::bigint, 86400))
                      from  (select dispatch from remat.views union all select dispatch from remat.scheduled_jobs) d);
   young   timestamptz := clock_timestamp()
                          - greatest(make_interval(days => days), make_interval(secs => coalesce(longest, 0)) + '1 day');
@@ -281,7 +283,7 @@ end
 $$;
 
 create function remat.prune_events(days integer, room integer) returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   gone bigint;
@@ -339,7 +341,7 @@ begin
     till := null;
     case k
       when 1 then select * into went, till
-                  from remat.prune_successes(of_view, kept, per_view, young, since, (room - gone)::integer);
+                  from remat.prune_refreshes(of_view, kept, per_view, young, since, (room - gone)::integer);
       when 2 then select * into went, till
                   from remat.prune_skips(of_view, kept, per_view, young, since, (room - gone)::integer);
       when 3 then select * into went, till
@@ -363,7 +365,7 @@ $$;
 -- last. `keep` has keep_per_view, keep_days, keep_failures_days, keep_fires_days and keep_events_days.
 create function remat.prune_step(place jsonb, keep jsonb, batch integer,
                                  out next jsonb, out runs bigint, out fires bigint, out events bigint, out workers bigint)
-language plpgsql set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
   stage  text := coalesce(place->>'stage', 'views');

@@ -84,7 +84,7 @@ async fn pruning_keeps_the_last_success_young_failures_and_what_has_not_ended() 
              from generate_series(1, {rows}), cast(now() - make_interval(days => {age_days}) as timestamptz) t;"
         )
     };
-    f.run(&insert("6", "failed", 100, "'old failure'")).await;
+    f.run(&insert("6", "failed", 400, "'old failure'")).await;
     f.run(&insert("6", "success", 95, "null")).await;
     f.run(&insert("6", "failed", 10, "'young failure'")).await;
     f.run(&insert("6", "skipped", 1, "null")).await;
