@@ -50,7 +50,6 @@ struct Seen {
     status: String,
     data_as_of: Option<f64>,
     age_days: Option<f64>,
-    changed: bool,
     refers_to: Vec<i64>,
 }
 
@@ -72,7 +71,7 @@ const FILLS: &str = "select string_agg(concat(v.id, ' ', f.id), ',' order by v.i
 async fn runs(app: &App) -> Vec<Seen> {
     let sql = "select id, view_id, job_name, operation, status, extract(epoch from data_as_of)::float8,
                       extract(epoch from clock_timestamp() - finished_at)::float8 / 86400,
-                      (rows_inserted + rows_updated + rows_deleted = 0) is not true, waits_for || retry_of
+                      waits_for || retry_of
                from remat.runs order by id";
     let rows = app.sql.query(sql, &[]).await.unwrap();
     let seen = |row: &tokio_postgres::Row| Seen {
@@ -83,8 +82,7 @@ async fn runs(app: &App) -> Vec<Seen> {
         status: row.get(4),
         data_as_of: row.get(5),
         age_days: row.get(6),
-        changed: row.get(7),
-        refers_to: row.get::<_, Vec<Option<i64>>>(8).into_iter().flatten().collect(),
+        refers_to: row.get::<_, Vec<Option<i64>>>(7).into_iter().flatten().collect(),
     };
     rows.iter().map(seen).collect()
 }
@@ -110,7 +108,6 @@ fn kept_in_any_case(runs: &[Seen]) -> BTreeSet<i64> {
         kept.extend(last(&|run| !run.is(&["skipped", "pending"])));
         kept.extend(made);
         kept.extend(newest(&|run| Some(run.id) >= made));
-        kept.extend(newest(&|run| run.changed && run.operation == "refresh").max(made));
     }
     kept
 }

@@ -91,19 +91,6 @@ as $$
   order  by f.data_as_of desc limit 1
 $$;
 
--- The last run that may have changed the contents: one that counted no changes did not, one that did not count may have.
-create function remat.last_change(view_id bigint) returns bigint
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-  select greatest(
-    (select max(m.id) from remat.runs m
-     where  m.view_id = $1 and m.operation in ('create', 'delete') and m.status = 'success'),
-    (select r.id from remat.runs r
-     where  r.view_id = $1 and r.operation = 'refresh' and r.status = 'success'
-     and    (r.rows_inserted + r.rows_updated + r.rows_deleted = 0) is not true
-     order  by r.data_as_of desc limit 1))
-$$;
-
 -- Failures -----------------------------------------------------------------------------------------------------------
 
 -- The words of FailureKind in failure.rs, by SQLSTATE; a test holds the two together.

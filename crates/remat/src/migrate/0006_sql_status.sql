@@ -87,7 +87,7 @@ $$;
 -- Rows that somebody else holds are left to the next time, so that pruners neither wait for each other nor for a run.
 
 -- Runs that stay, whatever their number and age: the last of the view, the last that tried anything (its state), the
--- last that filled it (its freshness), the last that made or dropped it, and the last that changed its contents.
+-- last that filled it (its freshness), and the last that made or dropped it.
 create function remat.runs_to_keep(view_id bigint) returns bigint[]
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -98,8 +98,7 @@ begin
      order by r.id desc limit 1),
     (select f.id from remat.last_fill($1) f),
     (select max(r.id) from remat.runs r
-     where  r.view_id = $1 and r.operation in ('create', 'delete') and r.status = 'success'),
-    remat.last_change($1)], null);
+     where  r.view_id = $1 and r.operation in ('create', 'delete') and r.status = 'success')], null);
 end
 $$;
 

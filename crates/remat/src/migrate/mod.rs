@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "guard", sql: include_str!("0004_guard.sql") },
     Migration { version: 5, name: "sql_refresh", sql: include_str!("0005_sql_refresh.sql") },
     Migration { version: 6, name: "sql_status", sql: include_str!("0006_sql_status.sql") },
+    Migration { version: 8, name: "unchanged", sql: include_str!("0008_unchanged.sql") },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.
