@@ -130,9 +130,7 @@ fn expected(runs: &[Seen], keep: &Retention) -> BTreeSet<i64> {
         let days = if group == "failures" { keep.keep_failures_days } else { keep.keep_days };
         let number =
             if group == "failures" { usize::MAX } else { usize::try_from(keep.keep_per_view).unwrap() };
-        let place = |run: &&Seen| {
-            if run.makes() && run.job.is_none() { -run.id as f64 } else { run.age_days.unwrap_or(0.0) }
-        };
+        let place = |run: &&Seen| run.age_days.unwrap_or(0.0);
         members.sort_by(|a, b| place(a).total_cmp(&place(b)));
         let stays = |(n, run): &(usize, &&Seen)| {
             (*n < number && run.age_days.is_none_or(|age| age < f64::from(days)))

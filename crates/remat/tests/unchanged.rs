@@ -303,9 +303,11 @@ async fn after_any_course_of_writes_and_refreshes_a_skipped_view_equals_its_quer
             let user = dice.roll(100);
             match dice.roll(8) {
                 0 => {
-                    app.db.execute(&format!("insert into sales (user_id, cents) values ({user}, 100)")).await
+                    app.db.execute(&format!("insert into sales (user_id, cents) values ({user}, 100)")).await;
                 }
-                1 => app.db.execute(&format!("update sales set cents = cents where user_id = {user}")).await,
+                1 => {
+                    app.db.execute(&format!("update sales set cents = cents where user_id = {user}")).await;
+                }
                 2 => {
                     app.sql.query_one("select remat.refresh_now('per_user')", &[]).await.unwrap();
                 }
