@@ -301,7 +301,7 @@ impl Remat {
     }
 
     /// Deletes what `retention` does not keep, in steps that are short transactions. `progress` hears after each how much
-    /// has gone so far. A service takes one step at a time with [`retention::prune_step`].
+    /// has gone so far. Where very much went, the table is vacuumed at the end. A service takes one step at a time with [`retention::prune_step`].
     pub async fn prune(
         &self,
         retention: &Retention,
@@ -314,6 +314,9 @@ impl Remat {
                 gone += pruned;
                 place = next;
                 progress(&gone);
+            }
+            if gone.runs >= retention::MANY {
+                retention::vacuum(session).await?;
             }
             Ok(gone)
         })

@@ -137,7 +137,7 @@ begin
   from   pg_rewrite w
   where  w.ev_class = any (reads) and w.ev_type = '1';
   -- The catalog does not keep who reads its own tables, but the rule does.
-  if exists (select from regexp_matches(rules, ':relid (\d+)', 'g') m where m[1]::oid <> all (reads))
+  if exists (select from regexp_matches(rules, ':relid ([1-9]\d*)', 'g') m where m[1]::oid <> all (reads))
      or not remat.is_pure(rules) then
     return null;
   end if;

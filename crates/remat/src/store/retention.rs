@@ -74,6 +74,14 @@ impl std::ops::AddAssign for Pruned {
 /// Rows that one step deletes at most: with pages that nobody had read before, a step then lasts under a second.
 const BATCH: i32 = 5_000;
 
+/// So many rows that went leave enough behind in the indexes to slow the next pass down until they are vacuumed.
+pub const MANY: i64 = 100_000;
+
+/// Vacuums the runs, after [`MANY`] went. Whoever may not do that gets a notice of the server and no error.
+pub async fn vacuum(session: &Session) -> Result<(), Failure> {
+    session.batch("vacuum (skip_locked) remat.runs").await
+}
+
 /// Takes one step in a transaction of its own. Gives what went, and where to go on while anything is left to look at.
 pub async fn prune_step(
     session: &Session,
