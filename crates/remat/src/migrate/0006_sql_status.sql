@@ -106,9 +106,13 @@ $$;
 create function remat.runs_referred_to() returns bigint[]
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
+  -- in two parts, because each has an index of its own
   select coalesce(array_agg(other), '{}')
-  from   remat.runs r, unnest(r.waits_for || r.retry_of) as other
-  where  r.status in ('pending', 'running', 'unknown') and other is not null
+  from   (select r.waits_for || r.retry_of as others from remat.runs r where r.status = 'pending'
+          union all
+          select r.waits_for || r.retry_of from remat.runs r where r.status in ('running', 'unknown')) as r,
+         unnest(r.others) as other
+  where  other is not null
 $$;
 
 -- Of the successful refreshes of a view from `since` on, the oldest: at most `room` of those that are beyond the newest `per_view`
