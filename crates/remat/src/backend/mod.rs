@@ -191,7 +191,7 @@ impl Ear {
     pub async fn ready(&self) -> bool {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| *state != EarState::Busy).await;
-        settled.is_ok_and(|state| *state == EarState::Open)
+        settled.is_ok_and(|state| *state == EarState::Open) && !self.is_orphaned()
     }
 
     /// What the worker can do with a message that was taken already. A full one has this long to get room: its slots
@@ -199,9 +199,15 @@ impl Ear {
     pub async fn room_within(&self, moment: Duration) -> EarState {
         let mut state = self.state.clone();
         match tokio::time::timeout(moment, state.wait_for(|state| *state != EarState::Busy)).await {
-            Ok(settled) => settled.map_or(EarState::Closed, |state| *state),
+            Ok(settled) if !self.is_orphaned() => settled.map_or(EarState::Closed, |state| *state),
+            Ok(_) => EarState::Closed,
             Err(_) => EarState::Busy,
         }
+    }
+
+    /// A worker that panicked has said nothing; its end is gone all the same.
+    fn is_orphaned(&self) -> bool {
+        self.state.has_changed().is_err()
     }
 
     /// Resolves when the worker stops.
@@ -229,4 +235,31 @@ impl Ear {
 #[cfg(any(feature = "redis", feature = "rabbitmq"))]
 async fn unheard(error: Error, ear: &Ear) -> Result<(), Error> {
     if ear.room_within(GRACE).await == EarState::Closed { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ear_whose_worker_is_gone_is_closed() {
+        let (ear, end) = Ear::new();
+        assert!(ear.ready().await);
+        drop(end);
+        assert!(!ear.ready().await);
+        assert_eq!(ear.room_within(Duration::from_secs(1)).await, EarState::Closed);
+        ear.closed().await;
+    }
+
+    #[tokio::test]
+    async fn busy_ear_has_no_room_until_it_has() {
+        let (ear, end) = Ear::new();
+        end.state.send_replace(EarState::Busy);
+        assert_eq!(ear.room_within(Duration::from_millis(1)).await, EarState::Busy);
+        let (waited, ()) = tokio::join!(ear.room_within(Duration::from_mins(1)), async {
+            tokio::task::yield_now().await;
+            end.state.send_replace(EarState::Open);
+        });
+        assert_eq!(waited, EarState::Open);
+    }
 }

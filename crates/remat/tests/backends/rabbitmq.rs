@@ -205,9 +205,11 @@ async fn wrong_password_is_told_without_it() {
 async fn broker_that_stalls_is_an_error_and_no_hang() {
     let servers = Servers::read();
     let proxy = TcpProxy::start(servers.rabbitmq_port).await;
-    let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=1", proxy.port());
+    let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", proxy.port());
     let corner = Corner::on(&url).await;
-    let mut worker = Worker::listen(&corner.backend, &["views"]);
+    // A listener has nothing to say; only heartbeats tell it that nobody is there.
+    let listener = open(&format!("{url}?heartbeat=1"), &corner.prefix).await;
+    let mut worker = Worker::listen(&listener, &["views"]);
     corner.backend.announce(&[hint(1, "views")]).await.unwrap();
     assert_eq!(worker.runs(1).await, [1]);
     proxy.blackhole();
