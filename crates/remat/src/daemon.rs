@@ -22,12 +22,14 @@ use crate::{
     service::{
         Service, Stop,
         health::{Health, Watched},
+        pruner::Pruner,
         repeat,
         rescuer::Rescuer,
         scheduler::Scheduler,
         told,
         worker::{Worker, WorkerSettings},
     },
+    store::retention::Retention,
 };
 
 /// What a daemon does.
@@ -37,6 +39,8 @@ pub struct DaemonSettings {
     pub worker: Option<WorkerSettings>,
     /// Whether it makes runs of what falls due.
     pub schedules: bool,
+    /// What it keeps of the history, and how long it rests between two rounds; none to delete nothing.
+    pub retention: Option<(Retention, Duration)>,
 }
 
 /// A daemon that is ready to run.
@@ -69,6 +73,9 @@ impl Daemon {
         if settings.schedules {
             let seed = RandomState::new().hash_one("jitter");
             services.push(Box::new(Scheduler::new(remat, backend, Arc::clone(&wake), seed)));
+        }
+        if let Some((retention, every)) = settings.retention {
+            services.push(Box::new(Pruner::new(remat, retention, every)));
         }
         Ok(Self { remat: remat.clone(), worker, services, wake, health })
     }

@@ -25,6 +25,7 @@ use crate::{
     store::{
         events::{self, Event},
         jobs::{self, ScheduledJob},
+        retention::{self, Position, Pruned, Retention},
         runs::{self, Filter},
         stats::{self, ViewStats},
         views,
@@ -340,17 +341,25 @@ impl Remat {
         Ok(order.iter().filter_map(|id| by_id.remove(id)).collect())
     }
 
-    /// Deletes old runs in batches and gives how many went: those beyond the newest `keep_per_view` of their view and
-    /// status, and those older than `keep_days`. What tells freshness or state stays in any case.
-    pub async fn prune(&self, keep_per_view: i32, keep_days: i32) -> Result<i64, Error> {
+    /// Deletes what `retention` does not keep, in steps that are short transactions. `progress` hears after each how much
+    /// has gone so far. Where very much went, the table is vacuumed at the end. A service takes one step at a time with [`retention::prune_step`].
+    pub async fn prune(
+        &self,
+        retention: &Retention,
+        mut progress: impl FnMut(&Pruned) + Send,
+    ) -> Result<Pruned, Error> {
         self.with_session(async |session| {
-            let mut deleted = 0;
-            loop {
-                match runs::prune(session, keep_per_view, keep_days).await? {
-                    0 => return Ok(deleted),
-                    batch => deleted += batch,
-                }
+            let (mut gone, mut place) = (Pruned::default(), Some(Position::default()));
+            while let Some(position) = place {
+                let (pruned, next) = retention::prune_step(session, retention, &position).await?;
+                gone += pruned;
+                place = next;
+                progress(&gone);
             }
+            if gone.runs >= retention::MANY {
+                retention::vacuum(session).await?;
+            }
+            Ok(gone)
         })
         .await
     }

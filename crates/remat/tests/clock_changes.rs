@@ -236,6 +236,6 @@ fn in_every_minute_of_seven_years_schedules_fire_as_stated() {
         let around = changes(zone).into_iter().flat_map(|change| change - 26 * 60..change + 26 * 60);
         let starts: Vec<i64> = [begin].into_iter().chain(around).chain([end]).collect();
         let compared: usize = LINES.iter().map(|line| stretch.compare(line, &starts)).sum();
-        assert!(compared > 4_500_000, "{compared}");
+        assert!(compared > 4_000_000, "{compared}");
     }
 }

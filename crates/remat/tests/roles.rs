@@ -8,6 +8,7 @@ use remat::{
     Remat,
     operation::{CreateOptions, DeleteOptions, RefreshOptions},
     run::Status,
+    store::retention::Retention,
     view::{Definition, Strategy},
 };
 use remat_testkit::TestDb;
@@ -45,7 +46,7 @@ async fn live(remat: &Remat) {
         .map(|definition| Definition { query: format!("{PER_USER} having count(*) > 1"), ..definition })
         .collect();
     apply(remat, &changed).await;
-    remat.prune(10, 10).await.unwrap();
+    remat.prune(&Retention::default(), |_| ()).await.unwrap();
     assert_eq!(remat.status().await.unwrap().len(), 4);
     for view in remat.views().await.unwrap() {
         let run = remat.delete(&view, DeleteOptions::default()).await.unwrap();

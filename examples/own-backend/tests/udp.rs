@@ -39,7 +39,7 @@ async fn a_run_is_done_soon_though_hints_are_doubled_and_some_are_nonsense() {
         poll: Duration::from_mins(1),
         grace: Duration::from_secs(10),
     };
-    let settings = DaemonSettings { worker: Some(settings), schedules: false };
+    let settings = DaemonSettings { worker: Some(settings), schedules: false, retention: None };
     let daemon = Daemon::prepare(&remat, workers.clone(), &settings).await.unwrap();
     let (stop, told) = watch::channel(Stop::No);
     let daemon = tokio::spawn(daemon.run(told));

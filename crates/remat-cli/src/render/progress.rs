@@ -35,6 +35,11 @@ impl Progress {
         self.bar.reset_elapsed();
     }
 
+    /// Says how far the step is.
+    pub(crate) fn tell(&self, what: &str) {
+        self.bar.set_message(text::clean(what));
+    }
+
     /// Takes the line away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();

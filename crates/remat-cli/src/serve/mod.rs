@@ -61,6 +61,7 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
             grace: charge.grace,
         }),
         schedules: charge.schedules,
+        retention: charge.retention,
     };
     let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
     services(app, &remat, charge, &mut daemon);

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Args;
 use remat::{
     error::Error,
-    project::{BackendKind, ServeSettings},
+    project::{BackendKind, RetentionSettings, ServeSettings},
+    store::retention::Retention,
 };
 
 use crate::{app::App, values::one_of};
@@ -40,6 +41,8 @@ pub(crate) struct Charge {
     pub(crate) grace: Duration,
     /// Whether it makes runs of what falls due.
     pub(crate) schedules: bool,
+    /// What it keeps of the history, and how often it looks; none to delete nothing.
+    pub(crate) retention: Option<(Retention, Duration)>,
 }
 
 impl Charge {
@@ -50,14 +53,15 @@ impl Charge {
         listen: Option<SocketAddr>,
         web: bool,
     ) -> Result<Self, Error> {
-        let settings = settings(app)?;
+        let (settings, retention) = settings(app)?;
         let written = (web && settings.web).then_some(settings.listen);
-        Ok(Self { listen: listen.or(written), schedules: true, ..Self::of(work, settings) })
+        let retention = Some((kept(&retention), retention.every));
+        Ok(Self { listen: listen.or(written), schedules: true, retention, ..Self::of(work, settings) })
     }
 
     /// Works, and answers probes where a flag says so.
     pub(crate) fn work(app: &App, work: &WorkOptions, listen: Option<SocketAddr>) -> Result<Self, Error> {
-        Ok(Self { listen, ..Self::of(work, settings(app)?) })
+        Ok(Self { listen, ..Self::of(work, settings(app)?.0) })
     }
 
     fn of(work: &WorkOptions, settings: ServeSettings) -> Self {
@@ -69,6 +73,7 @@ impl Charge {
             poll: settings.poll,
             grace: settings.grace,
             schedules: false,
+            retention: None,
         }
     }
 
@@ -78,6 +83,17 @@ impl Charge {
     }
 }
 
-fn settings(app: &App) -> Result<ServeSettings, Error> {
-    Ok(app.project_settings()?.map(|settings| settings.serve).unwrap_or_default())
+fn settings(app: &App) -> Result<(ServeSettings, RetentionSettings), Error> {
+    let written = app.project_settings()?;
+    Ok(written.map(|settings| (settings.serve, settings.retention)).unwrap_or_default())
+}
+
+fn kept(settings: &RetentionSettings) -> Retention {
+    let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    Retention {
+        keep_per_view: whole(settings.keep_per_view),
+        keep_days: whole(settings.keep_days),
+        keep_failures_days: whole(settings.keep_failures_days),
+        ..Retention::default()
+    }
 }

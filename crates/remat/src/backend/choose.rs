@@ -64,6 +64,7 @@ async fn redis(settings: &BackendSettings) -> Result<Arc<dyn JobBackend>, Error>
 }
 
 #[cfg(not(feature = "redis"))]
+#[allow(clippy::unused_async, reason = "it is called as with the feature")]
 async fn redis(settings: &BackendSettings) -> Result<Arc<dyn JobBackend>, Error> {
     Err(not_built_in(settings, "redis"))
 }
@@ -74,6 +75,7 @@ async fn rabbitmq(settings: &BackendSettings) -> Result<Arc<dyn JobBackend>, Err
 }
 
 #[cfg(not(feature = "rabbitmq"))]
+#[allow(clippy::unused_async, reason = "it is called as with the feature")]
 async fn rabbitmq(settings: &BackendSettings) -> Result<Arc<dyn JobBackend>, Error> {
     Err(not_built_in(settings, "rabbitmq"))
 }

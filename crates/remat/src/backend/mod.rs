@@ -2,7 +2,7 @@
 //!
 //! Law: the row in `remat.runs` is the truth, and a back end carries only a wake-up. So all back ends have one
 //! guarantee, that of the table: a message that is lost, doubled, late or out of order neither loses nor doubles a run,
-//! because a worker claims the row by compare-and-set and a sweep announces again what waits too long. A back end is
+//! because a worker claims the row by compare-and-set and looks into the table from time to time by itself. A back end is
 //! named in the settings; nothing is guessed, and one that cannot be reached is an error that says so.
 //!
 //! An application adds its own by implementing [`JobBackend`]. This one joins tasks of one process:
@@ -11,7 +11,7 @@
 //! use std::pin::Pin;
 //!
 //! use remat::{
-//!     backend::{Ear, Heard, Hint, JobBackend},
+//!     backend::{Ear, Heard, Hint, JobBackend, Verdict},
 //!     error::Error,
 //! };
 //! use tokio::sync::broadcast;
@@ -27,7 +27,7 @@
 //!
 //!     fn announce<'a>(&'a self, hints: &'a [Hint]) -> Work<'a> {
 //!         Box::pin(async move {
-//!             // Nobody may be listening. The row waits, and the sweep announces it again.
+//!             // Nobody may be listening. The row waits until a worker looks by itself.
 //!             hints.iter().for_each(|hint| drop(self.0.send(hint.clone())));
 //!             Ok(())
 //!         })
@@ -43,9 +43,9 @@
 //!                 };
 //!                 match heard {
 //!                     Ok(hint) if !queues.is_empty() && !queues.contains(&hint.queue) => {}
-//!                     Ok(hint) => ear.hear(Heard::Hint(hint)).await?,
+//!                     Ok(hint) => drop(ear.hear(Heard::Hint(hint)).await?),
 //!                     // Hints were lost: which runs wait, the table tells.
-//!                     Err(_) => ear.hear(Heard::Something).await?,
+//!                     Err(_) => drop(ear.hear(Heard::Something).await?),
 //!                 }
 //!             }
 //!             Ok(())
@@ -62,7 +62,7 @@
 //! # backend.announce(&[hint(1, "others"), hint(2, "views")]).await.unwrap();
 //! # let (heard, safe) = end.heard.recv().await.unwrap();
 //! # assert_eq!(heard, Heard::Hint(hint(2, "views")));
-//! # safe.send(()).unwrap();
+//! # safe.send(Verdict::Safe).unwrap();
 //! # end.state.send_replace(remat::backend::EarState::Closed);
 //! # listening.await.unwrap().unwrap();
 //! # });
@@ -142,8 +142,8 @@ pub trait JobBackend: Send + Sync {
     /// The name by which settings and rows call it.
     fn kind(&self) -> &'static str;
 
-    /// Tells workers that these runs wait. They are committed already, so a failure loses nothing: the sweep announces
-    /// them again.
+    /// Tells workers that these runs wait. They are committed already, so a failure loses nothing: workers find
+    /// them when they look by themselves.
     fn announce<'a>(&'a self, hints: &'a [Hint]) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Passes on to the ear whatever arrives for these queues (for every queue that it knows when there are none), until
@@ -152,10 +152,19 @@ pub trait JobBackend: Send + Sync {
     fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>>;
 }
 
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What it asks for is safe in the table, or is there already.
+    Safe,
+    /// It asks for what nobody can do, for this reason. To bring it again would not help.
+    Refused(String),
+}
+
 /// The worker's end of a back end.
 #[derive(Clone, Debug)]
 pub struct Ear {
-    heard: mpsc::Sender<(Heard, oneshot::Sender<()>)>,
+    heard: mpsc::Sender<(Heard, oneshot::Sender<Verdict>)>,
     state: watch::Receiver<EarState>,
 }
 
@@ -173,8 +182,8 @@ pub enum EarState {
 /// What the worker keeps of an [`Ear`].
 #[derive(Debug)]
 pub struct EarEnd {
-    /// What was heard, each with the means to say that it is safe.
-    pub heard: mpsc::Receiver<(Heard, oneshot::Sender<()>)>,
+    /// What was heard, each with the means to say what became of it; dropped unsaid, the message comes again.
+    pub heard: mpsc::Receiver<(Heard, oneshot::Sender<Verdict>)>,
     /// Says whether there is room.
     pub state: watch::Sender<EarState>,
 }
@@ -191,7 +200,7 @@ impl Ear {
     pub async fn ready(&self) -> bool {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| *state != EarState::Busy).await;
-        settled.is_ok_and(|state| *state == EarState::Open)
+        settled.is_ok_and(|state| *state == EarState::Open) && !self.is_orphaned()
     }
 
     /// What the worker can do with a message that was taken already. A full one has this long to get room: its slots
@@ -199,9 +208,15 @@ impl Ear {
     pub async fn room_within(&self, moment: Duration) -> EarState {
         let mut state = self.state.clone();
         match tokio::time::timeout(moment, state.wait_for(|state| *state != EarState::Busy)).await {
-            Ok(settled) => settled.map_or(EarState::Closed, |state| *state),
+            Ok(settled) if !self.is_orphaned() => settled.map_or(EarState::Closed, |state| *state),
+            Ok(_) => EarState::Closed,
             Err(_) => EarState::Busy,
         }
+    }
+
+    /// A worker that panicked has said nothing; its end is gone all the same.
+    fn is_orphaned(&self) -> bool {
+        self.state.has_changed().is_err()
     }
 
     /// Resolves when the worker stops.
@@ -213,11 +228,12 @@ impl Ear {
     /// Says that there may be work, if there is room for it: a worker that has none looks by itself when it has.
     pub async fn nudge(&self, heard: Heard) -> Result<(), Error> {
         let is_open = *self.state.borrow() == EarState::Open;
-        if is_open { self.hear(heard).await } else { Ok(()) }
+        if is_open { self.hear(heard).await.map(drop) } else { Ok(()) }
     }
 
-    /// Hands a message over; resolves when what it asks for is safe in the table.
-    pub async fn hear(&self, heard: Heard) -> Result<(), Error> {
+    /// Hands a message over; resolves when what it asks for is safe in the table, or was refused. Fails when it is
+    /// neither: then it must come again.
+    pub async fn hear(&self, heard: Heard) -> Result<Verdict, Error> {
         let gone = || Error::new(ErrorKind::Conflict, "the worker has stopped");
         let (safe, is_safe) = oneshot::channel();
         self.heard.send((heard, safe)).await.map_err(|_| gone())?;
@@ -229,4 +245,31 @@ impl Ear {
 #[cfg(any(feature = "redis", feature = "rabbitmq"))]
 async fn unheard(error: Error, ear: &Ear) -> Result<(), Error> {
     if ear.room_within(GRACE).await == EarState::Closed { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ear_whose_worker_is_gone_is_closed() {
+        let (ear, end) = Ear::new();
+        assert!(ear.ready().await);
+        drop(end);
+        assert!(!ear.ready().await);
+        assert_eq!(ear.room_within(Duration::from_secs(1)).await, EarState::Closed);
+        ear.closed().await;
+    }
+
+    #[tokio::test]
+    async fn busy_ear_has_no_room_until_it_has() {
+        let (ear, end) = Ear::new();
+        end.state.send_replace(EarState::Busy);
+        assert_eq!(ear.room_within(Duration::from_millis(1)).await, EarState::Busy);
+        let (waited, ()) = tokio::join!(ear.room_within(Duration::from_mins(1)), async {
+            tokio::task::yield_now().await;
+            end.state.send_replace(EarState::Open);
+        });
+        assert_eq!(waited, EarState::Open);
+    }
 }

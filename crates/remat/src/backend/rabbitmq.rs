@@ -1,7 +1,7 @@
 //! Wake-ups through RabbitMQ: a durable queue per queue of remat, on one topic exchange.
 //!
 //! Law: a hint is announced when the broker has confirmed it, and acknowledged when the worker has heard it; a listener
-//! that is busy gives back what it was sent. Hints expire, for the sweep announces again what waits: queues that nobody
+//! that is busy gives back what it was sent. Hints expire, for workers look into the table by themselves: queues that nobody
 //! listens to stay short.
 
 use std::{
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Two of these without a sign from the broker, and the connection counts as lost.
 const HEARTBEAT_SECONDS: u16 = 10;
 
-/// How long a hint waits in a queue: the sweep will have announced again long before.
+/// How long a hint waits in a queue: a worker will have looked by itself long before.
 const EXPIRY_MS: &str = "600000";
 
 const PERSISTENT: u8 = 2;

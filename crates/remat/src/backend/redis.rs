@@ -1,8 +1,8 @@
 //! Wake-ups through Redis: a sorted set of waiting hints per queue.
 //!
-//! Law: a hint is in its set once, however often it was announced, so a sweep that announces again while nobody listens
-//! does not make the set grow. Whoever pops a hint has it alone; if it dies then, the hint is lost, and the sweep
-//! announces the run again.
+//! Law: a hint is in its set once, however often it was announced, so announcing again while nobody listens
+//! does not make the set grow. Whoever pops a hint has it alone; if it dies then, the hint is lost, and a worker finds
+//! the run when it looks by itself.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl RedisBackend {
             return self.put_back(&popped).await;
         }
         match ear.hear(Heard::Hint(hint)).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(error) => {
                 self.put_back(&popped).await?;
                 unheard(error, ear).await

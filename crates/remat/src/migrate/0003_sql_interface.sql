@@ -17,9 +17,9 @@
 -- What SQL cannot do: end a statement after statement_timeout_ms of the view (the server starts that clock with the
 -- caller's statement, so the caller sets it), swap, and vacuum afterwards (autovacuum does).
 
--- How fresh a view is, is asked from its last success since it was made; this finds when that was.
-create index runs_that_made on remat.runs (view_id, id desc)
-where operation in ('create', 'delete') and status = 'success';
+-- How fresh a view is, is asked from its last success since it was made; this finds when that was. Failures are in it
+-- too, so that the list of creates is found in it: among millions of refreshes there are few of them.
+create index runs_that_made on remat.runs (view_id, id desc) where operation in ('create', 'delete');
 
 -- A name as remat shows it: quoted only where it must be.
 create function remat.typed_name(schema_name text, view_name text) returns text
@@ -75,13 +75,20 @@ as $$ select pause is not null and coalesce((pause->>'until')::timestamptz > clo
 create function remat.last_fill(view_id bigint) returns setof remat.runs
 language sql stable rows 1 set search_path = pg_catalog, pg_temp
 as $$
-  select r.*
-  from   remat.runs r
-  where  r.view_id = $1 and r.status = 'success' and r.data_as_of is not null
-  and    r.id >= coalesce((select max(m.id) from remat.runs m
-                           where  m.view_id = $1 and m.operation in ('create', 'delete') and m.status = 'success'), 0)
-  order  by r.data_as_of desc
-  limit  1
+  with made as materialized (
+    select m.* from remat.runs m
+    where  m.view_id = $1 and m.operation in ('create', 'delete') and m.status = 'success'
+    order  by m.id desc limit 1
+  ),
+  refreshed as materialized (
+    select r.* from remat.runs r
+    where  r.view_id = $1 and r.operation = 'refresh' and r.status = 'success'
+    and    r.id >= coalesce((select m.id from made m), 0)
+    order  by r.data_as_of desc limit 1
+  )
+  select f.* from (select * from refreshed union all select * from made) f
+  where  f.data_as_of is not null
+  order  by f.data_as_of desc limit 1
 $$;
 
 -- Failures -----------------------------------------------------------------------------------------------------------

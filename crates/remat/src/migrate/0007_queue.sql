@@ -24,7 +24,7 @@
 -- it is claimed.
 create function remat.enqueue_run(
     operation text, of_view bigint, of_job text, arguments jsonb, trigger text, dispatch jsonb, backend text,
-    due_at timestamptz, fire_id bigint, waits_for bigint[], request_key text, may_write boolean)
+    due_at timestamptz, fire_id bigint, waits_for bigint[], of_request text, may_write boolean)
 returns table (run_id bigint, outcome text)
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -62,13 +62,13 @@ begin
                           fire_id, coalesce_key, waits_for, request_key, fence, lock_retries, work_retries)
   values (of_view, operation, 'pending', trigger, coalesce(dispatch->>'queue', 'default'), backend,
           coalesce((dispatch->>'priority')::integer, 0), due_at, arguments, of_job, fire_id, key, waits_for,
-          request_key, 0, coalesce((dispatch->>'lock_retries')::integer, 10),
+          of_request, 0, coalesce((dispatch->>'lock_retries')::integer, 10),
           coalesce((dispatch->>'work_retries')::integer, 3))
-  on conflict on constraint runs_request_key_key do nothing
+  on conflict (request_key) where request_key is not null do nothing
   returning id into run_id;
   outcome := case when run_id is null then 'joined' else 'enqueued' end;
   if run_id is null then
-    select r.id into run_id from remat.runs r where r.request_key = enqueue_run.request_key;
+    select r.id into run_id from remat.runs r where r.request_key = of_request;
   end if;
   if backend = 'postgres' then
     perform pg_notify('remat', 'run');

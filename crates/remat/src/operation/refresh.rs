@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
@@ -19,7 +20,7 @@ use crate::{
     run::{Operation, RowCount, Run, Status},
     store::{
         runs::{self, Ending, Rows},
-        views,
+        views::{self, Basis},
     },
     strategy::{self, Choice, Facts, Phases, Report, Work, concurrent},
     view::{RelationKind, Strategy, View},
@@ -33,7 +34,7 @@ pub struct RefreshOptions {
     pub strategy: Option<Strategy>,
     /// Instead of the definition's way to count rows.
     pub row_count: Option<RowCount>,
-    /// Refresh although the view is paused.
+    /// Refresh although the view is paused, or nothing that it reads has changed.
     pub force: bool,
 }
 
@@ -57,6 +58,13 @@ pub(crate) async fn refresh(
 async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, Failure> {
     let Frame { session, view } = *frame;
     let relation = deployed(session, view).await?;
+    // The time before the proof, and the proof before the query: see remat.basis.
+    let as_of = clock(session).await?;
+    let basis = views::basis(session, view.id).await?;
+    let may_skip = options.strategy.is_none() && !options.force && relation.populated;
+    if let Some(since) = basis.unchanged_since.filter(|_| may_skip) {
+        return unchanged(frame, &relation, options, as_of, since, &basis).await;
+    }
     let choice = decide(session, view, &relation, options.strategy).await?;
     let counted = options.row_count.unwrap_or(view.definition.row_count);
     let known_rows = rows_now(session, view, &relation, counted).await?;
@@ -73,7 +81,46 @@ async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, F
         views::follow(session, &report.rebuilt).await?;
     }
     report.rows = count(session, &relation, counted, report.rows).await?;
-    ending(session, &relation, choice, &report, &phases, counted).await
+    let mut ending = ending(session, &relation, choice, &report, &phases, counted).await?;
+    if let Some(basis) = basis.now {
+        ending.meta["basis"] = json!(basis);
+    }
+    Ok(ending)
+}
+
+/// Nothing that the view reads has changed since its query ran: a refresh would write what stands there.
+async fn unchanged(
+    frame: &Frame<'_>,
+    relation: &Relation,
+    options: RefreshOptions,
+    as_of: Timestamp,
+    since: Timestamp,
+    basis: &Basis,
+) -> Result<Ending, Failure> {
+    let counted = options.row_count.unwrap_or(frame.view.definition.row_count);
+    let known = match counted {
+        RowCount::None => None,
+        RowCount::Exact => Some(count_all(frame.session, relation).await?),
+        RowCount::Estimated => runs::known_rows(frame.session, frame.view.id).await?,
+    };
+    let none = Some(0);
+    Ok(Ending {
+        strategy: Some("skip".into()),
+        reason: Some(format!("unchanged: nothing it reads has changed since {since}")),
+        data_as_of: Some(as_of),
+        lock_wait_ms: Some(0),
+        rows: Rows { before: known, after: known, inserted: none, updated: none, deleted: none },
+        bytes: Some(relation.bytes),
+        meta: json!({
+            "view": relation.name, "row_count_strategy": counted, "phases_ms": {},
+            "vacuum_wanted": false, "basis": basis.now, "unchanged_since": since,
+        }),
+        ..Ending::default()
+    })
+}
+
+async fn clock(session: &Session) -> Result<Timestamp, Failure> {
+    Ok(session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0))
 }
 
 async fn ending(

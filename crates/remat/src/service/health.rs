@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{PASS_MAX, Pass, Service};
+use super::{Pass, Service};
 use crate::error::Error;
 
 /// How late a loop may be on a busy machine.
@@ -85,12 +85,17 @@ impl Service for Watched {
         self.service.name()
     }
 
+    fn limit(&self) -> Duration {
+        self.service.limit()
+    }
+
     fn run_once(&mut self) -> BoxFuture<'_, Result<Pass, Error>> {
         async {
-            self.pulse.back_within(PASS_MAX);
+            let limit = self.service.limit();
+            self.pulse.back_within(limit);
             let pass = self.service.run_once().await;
             let rest = pass.as_ref().map(|pass| pass.rest).unwrap_or_default();
-            self.pulse.back_within(rest + PASS_MAX);
+            self.pulse.back_within(rest + limit);
             pass
         }
         .boxed()

@@ -6,6 +6,9 @@
 
 mod clock;
 pub mod health;
+pub mod pruner;
+#[cfg(feature = "redis")]
+mod publisher;
 pub mod rescuer;
 pub mod scheduler;
 pub mod worker;
@@ -45,6 +48,11 @@ pub trait Service: Send {
     /// What the log calls it.
     fn name(&self) -> &'static str;
 
+    /// How long one pass may take before it is given up.
+    fn limit(&self) -> Duration {
+        PASS_MAX
+    }
+
     /// Does what there is to do now.
     fn run_once(&mut self) -> BoxFuture<'_, Result<Pass, Error>>;
 }
@@ -52,14 +60,15 @@ pub trait Service: Send {
 /// How long a service rests after a failure: the server may be restarting.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How long one pass may take before it counts as stalled and is given up: a query that hangs must not stop the clock.
+/// How long one pass may take before it counts as stalled and is given up, unless a service says otherwise: a query that
+/// hangs must not stop the clock.
 const PASS_MAX: Duration = Duration::from_mins(1);
 
 /// Repeats a service until the daemon stops. `wake` ends a rest early.
 pub async fn repeat(mut service: Box<dyn Service>, wake: Arc<Notify>, mut stop: watch::Receiver<Stop>) {
     let mut failing = false;
     loop {
-        let pass = timeout(PASS_MAX, service.run_once()).await.unwrap_or_else(|_| Err(stalled()));
+        let pass = timeout(service.limit(), service.run_once()).await.unwrap_or_else(|_| Err(stalled()));
         let rest = match pass {
             Ok(pass) => {
                 report(service.name(), pass.did, &mut failing);

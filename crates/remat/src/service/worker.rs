@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     Remat,
-    backend::{Ear, EarEnd, EarState, Heard, JobBackend},
-    error::Error,
+    backend::{Ear, EarEnd, EarState, Heard, JobBackend, Verdict},
+    error::{Error, ErrorKind},
     migrate, operation,
     run::{Run, Trigger},
     store::{
@@ -227,12 +227,20 @@ impl Worker {
         within(ANSWER, claimed).await
     }
 
-    /// Gives what was asked for in another job system's words a row.
-    async fn take(&self, heard: &Heard) {
-        if let Heard::Request(request) = heard
-            && let Err(error) = self.remat.enqueue_request(request, Trigger::Api, self.backend.kind()).await
-        {
-            tracing::error!(job = request.job, key = request.key, %error, "a request cannot be done");
+    /// Gives what was asked for in another job system's words a row. No verdict means that the message must come again.
+    async fn take(&self, heard: &Heard) -> Option<Verdict> {
+        let Heard::Request(request) = heard else { return Some(Verdict::Safe) };
+        let enqueued = self.remat.enqueue_request(request, Trigger::Api, self.backend.kind());
+        match within(ANSWER, enqueued).await {
+            Ok(_) => Some(Verdict::Safe),
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidDefinition | ErrorKind::NotFound) => {
+                tracing::error!(job = request.job, key = request.key, %error, "a request cannot be done");
+                Some(Verdict::Refused(error.complaint().primary.clone()))
+            }
+            Err(error) => {
+                tracing::debug!(key = request.key, %error, "a request could not be written");
+                None
+            }
         }
     }
 }
@@ -267,8 +275,8 @@ impl Crew<'_> {
                     tell_broken(&finished);
                     look_at = Instant::now();
                 }
-                Some((heard, safe)) = self.end.heard.recv(), if free => {
-                    look_at = self.attend(&heard, safe).await;
+                Some((heard, word)) = self.end.heard.recv(), if free => {
+                    look_at = self.attend(&heard, word).await;
                 }
                 () = self.worker.wake.notified() => look_at = Instant::now(),
                 () = sleep_until(look_at), if free => {}
@@ -300,11 +308,13 @@ impl Crew<'_> {
     }
 
     /// Looks because of a message, and acknowledges it when what it asks for is safe.
-    async fn attend(&mut self, heard: &Heard, safe: oneshot::Sender<()>) -> Instant {
-        self.worker.take(heard).await;
+    async fn attend(&mut self, heard: &Heard, word: oneshot::Sender<Verdict>) -> Instant {
+        let verdict = self.worker.take(heard).await;
         let next = self.look().await;
-        // The back end may have lost its connection meanwhile; it will bring the message again.
-        let _ = safe.send(());
+        if let Some(verdict) = verdict {
+            // The back end may have lost its connection meanwhile; it will bring the message again.
+            let _ = word.send(verdict);
+        }
         next
     }
 

@@ -10,6 +10,7 @@ pub mod fires;
 pub mod jobs;
 pub mod queue;
 pub mod queues;
+pub mod retention;
 pub mod runs;
 pub mod stats;
 pub mod views;

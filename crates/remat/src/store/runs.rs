@@ -178,6 +178,7 @@ pub async fn list(session: &Session, filter: &Filter) -> Result<Vec<Run>, Error>
         "select {COLUMNS} from remat.runs r left join remat.views v on v.id = r.view_id
          where ($1::int8 is null or r.view_id = $1) and ($2::int8 is null or r.id = $2)
          and   ($3::text is null or r.status = $3) and ($4::text is null or r.operation = $4)
+         and   ($4 is distinct from 'sql' or r.view_id is null) -- says the same where an index can be searched for it
          order by r.id desc limit $5"
     );
     let (status, operation) = (filter.status.map(Status::as_str), filter.operation.map(Operation::as_str));
@@ -209,21 +210,6 @@ pub async fn last_of_each(session: &Session) -> Result<Vec<(i64, Run)>, Error> {
          where v.retired_at is null"
     );
     session.query(&sql, &[]).await?.iter().map(|row| Ok((row.get(COLUMN_COUNT), from_row(row)?))).collect()
-}
-
-/// How many runs go in one batch. Each batch ranks all runs to find the old ones, so that small ones would take hours
-/// for a table that was never pruned.
-const PRUNED_AT_ONCE: i32 = 200_000;
-
-/// Deletes one batch of old runs and gives how many went; see `remat.prune` for what is kept in any case.
-pub async fn prune(session: &Session, keep_per_view: i32, keep_days: i32) -> Result<i64, Failure> {
-    let sql = "select remat.prune($1, $2, $3)";
-    let params = [
-        (&keep_per_view as _, Type::INT4),
-        (&keep_days as _, Type::INT4),
-        (&PRUNED_AT_ONCE as _, Type::INT4),
-    ];
-    Ok(session.query_one(sql, &params).await?.get(0))
 }
 
 fn from_row(row: &Row) -> Result<Run, Error> {
@@ -280,7 +266,6 @@ pub async fn other_live_run(session: &Session, view_id: i64, run_id: i64) -> Res
 
 /// Rows of the view after its last success, where they were counted.
 pub async fn known_rows(session: &Session, view_id: i64) -> Result<Option<i64>, Failure> {
-    let sql = "select rows_after from remat.runs where view_id = $1 and status = 'success' and data_as_of is not null
-               order by data_as_of desc limit 1";
+    let sql = "select rows_after from remat.last_fill($1)";
     Ok(session.query_opt(sql, &[(&view_id, Type::INT8)]).await?.and_then(|row| row.get(0)))
 }

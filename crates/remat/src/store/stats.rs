@@ -11,7 +11,7 @@ pub struct ViewStats {
     pub view: RelationName,
     /// Words to select by.
     pub tags: Vec<String>,
-    /// Refreshes that succeeded, of the last thousand that did.
+    /// Refreshes that succeeded, at most the last two hundred that did.
     pub successes: i64,
     /// Their mean duration in milliseconds.
     pub avg_ms: Option<f64>,

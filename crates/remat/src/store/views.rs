@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
@@ -270,4 +271,21 @@ fn from_json<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| {
         Error::new(ErrorKind::Schema, format!("a row of remat.views cannot be read: {error}"))
     })
+}
+
+/// What the contents of a view depend on, as `remat.basis` has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// None where it cannot be told, as with any table that others write.
+    pub now: Option<String>,
+    /// Since when the contents provably equal the query.
+    pub unchanged_since: Option<Timestamp>,
+}
+
+/// Reads the basis of a view. Whoever keeps it with a run reads it before the query runs; whoever concludes from it that
+/// the contents are new as of a time takes that time before.
+pub async fn basis(session: &Session, view_id: i64) -> Result<Basis, Failure> {
+    let sql = "select basis, since from remat.unchanged($1)";
+    let row = session.query_one(sql, &[(&view_id, Type::INT8)]).await?;
+    Ok(Basis { now: row.get(0), unchanged_since: row.get(1) })
 }

@@ -11,7 +11,7 @@ use lapin::{
     types::FieldTable,
 };
 use remat::{
-    backend::{BackendSettings, EarState, JobBackend, connect},
+    backend::{BackendSettings, EarState, JobBackend, Verdict, connect},
     error::ErrorKind,
 };
 use remat_testkit::{OwnRabbitNode, Servers, TcpProxy, wait_until};
@@ -205,9 +205,11 @@ async fn wrong_password_is_told_without_it() {
 async fn broker_that_stalls_is_an_error_and_no_hang() {
     let servers = Servers::read();
     let proxy = TcpProxy::start(servers.rabbitmq_port).await;
-    let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=1", proxy.port());
+    let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", proxy.port());
     let corner = Corner::on(&url).await;
-    let mut worker = Worker::listen(&corner.backend, &["views"]);
+    // A listener has nothing to say; only heartbeats tell it that nobody is there.
+    let listener = open(&format!("{url}?heartbeat=1"), &corner.prefix).await;
+    let mut worker = Worker::listen(&listener, &["views"]);
     corner.backend.announce(&[hint(1, "views")]).await.unwrap();
     assert_eq!(worker.runs(1).await, [1]);
     proxy.blackhole();
@@ -241,7 +243,7 @@ async fn killed_node_ends_listening_and_keeps_what_it_confirmed() {
     worker.is(EarState::Open);
     let (_, safe) = worker.hear().await;
     node.kill().await;
-    let _ = safe.send(());
+    let _ = safe.send(Verdict::Safe);
     assert_eq!(worker.ended_within(PATIENCE).await.unwrap_err().kind(), ErrorKind::Connection);
     assert_eq!(corner.backend.announce(&[hint(6, "views")]).await.unwrap_err().kind(), ErrorKind::Connection);
 
@@ -260,7 +262,7 @@ async fn hint_that_waits_too_long_for_the_table_is_heard_again() {
     let (_, safe) = slow.hear().await;
     let mut second = Worker::listen(&corner.backend, &["views"]);
     assert_eq!(second.runs(1).await, [1]);
-    safe.send(()).unwrap();
+    safe.send(Verdict::Safe).unwrap();
     let error = slow.ended_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
 }

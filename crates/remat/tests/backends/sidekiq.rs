@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use remat::{
-    backend::{EarState, Heard, Request},
+    backend::{EarState, Heard, Request, Verdict},
     error::ErrorKind,
 };
 use remat_testkit::{RedisServer, wait_until};
@@ -83,7 +83,7 @@ async fn job_stays_in_redis_until_it_is_safe() {
     let (heard, safe) = worker.hear().await;
     assert_eq!(heard, request("one"));
     assert_eq!(taken(&server).await.lines().count(), 2);
-    safe.send(()).unwrap();
+    safe.send(Verdict::Safe).unwrap();
     wait_until("the job is forgotten", async || taken(&server).await.is_empty()).await;
 }
 
@@ -118,7 +118,7 @@ async fn listener_that_waits_for_the_table_keeps_its_job() {
     assert_eq!(server.ask(&["expire", &sign, "7"]).await, "1");
     let extended = async || server.ask(&["ttl", &sign]).await.parse::<i64>().is_ok_and(|ttl| ttl > 7);
     wait_until("the sign of life is given again", extended).await;
-    safe.send(()).unwrap();
+    safe.send(Verdict::Safe).unwrap();
     wait_until("the job is forgotten", async || taken(&server).await.is_empty()).await;
 }
 
@@ -208,7 +208,7 @@ async fn emptied_redis_does_not_stop_a_listener() {
     let (_, safe) = worker.hear().await;
     server.ask(&["flushall"]).await;
     server.ask(&["script", "flush"]).await;
-    safe.send(()).unwrap();
+    safe.send(Verdict::Safe).unwrap();
     backend.announce(&[hint(2, "views")]).await.unwrap();
     assert_eq!(worker.runs(1).await, [2]);
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use remat::{
-    backend::{BackendSettings, Ear, EarEnd, EarState, Heard, Hint, JobBackend, connect},
+    backend::{BackendSettings, Ear, EarEnd, EarState, Heard, Hint, JobBackend, Verdict, connect},
     error::Error,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -30,7 +30,7 @@ impl Worker {
     }
 
     /// The next message, with the means to say that it is safe.
-    pub(crate) async fn hear(&mut self) -> (Heard, oneshot::Sender<()>) {
+    pub(crate) async fn hear(&mut self) -> (Heard, oneshot::Sender<Verdict>) {
         let heard = tokio::time::timeout(DEADLINE, self.end.heard.recv()).await;
         heard.expect("a message arrives in time").expect("the back end listens")
     }
@@ -38,7 +38,7 @@ impl Worker {
     /// The next message, which is safe.
     pub(crate) async fn next(&mut self) -> Heard {
         let (heard, safe) = self.hear().await;
-        safe.send(()).expect("the back end waits for the word");
+        safe.send(Verdict::Safe).expect("the back end waits for the word");
         heard
     }
 

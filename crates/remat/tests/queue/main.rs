@@ -6,6 +6,8 @@ mod claims;
 #[path = "../support/daemon.rs"]
 mod daemon;
 mod fires;
+mod policies;
+mod requests;
 mod retries;
 #[path = "../support/mod.rs"]
 mod support;

@@ -81,10 +81,10 @@ async fn pruning_keeps_the_last_success_young_failures_and_what_has_not_ended() 
         format!(
             "insert into remat.runs (view_id, operation, status, reason, queued_at, started_at, finished_at, data_as_of, duration_ms, error_message)
              select {id}, 'refresh', '{status}', 'r', t, t, t, case when '{status}' = 'success' then t end, 1, {error}
-             from generate_series(1, {rows}), cast(now() - make_interval(days => {age_days}) as timestamptz) t;"
+             from generate_series(1, {rows}) n, cast(now() - make_interval(days => {age_days}, secs => -n) as timestamptz) t;"
         )
     };
-    f.run(&insert("6", "failed", 100, "'old failure'")).await;
+    f.run(&insert("6", "failed", 400, "'old failure'")).await;
     f.run(&insert("6", "success", 95, "null")).await;
     f.run(&insert("6", "failed", 10, "'young failure'")).await;
     f.run(&insert("6", "skipped", 1, "null")).await;

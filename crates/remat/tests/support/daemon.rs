@@ -26,7 +26,7 @@ pub fn settings(slots: usize) -> DaemonSettings {
         poll: Duration::from_secs(5),
         grace: Duration::from_secs(30),
     };
-    DaemonSettings { worker: Some(worker), schedules: true }
+    DaemonSettings { worker: Some(worker), schedules: true, retention: None }
 }
 
 pub async fn start(remat: &Remat, slots: usize) -> Running {

@@ -14,8 +14,9 @@ pub(super) const HINT_CLASS: &str = "Remat::RunJob";
 /// The class under which text that is no job lies in the dead set.
 const UNREADABLE_CLASS: &str = "Remat::Unreadable";
 
-/// The class in which Active Job wraps its own, since Sidekiq 4 and still in 7.
-const WRAPPER_CLASS: &str = "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper";
+/// The classes in which Active Job wraps its own: the adapter of Rails, and that of Sidekiq since 8.
+const WRAPPER_CLASSES: [&str; 2] =
+    ["ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper", "Sidekiq::ActiveJob::Wrapper"];
 
 /// What Active Job notes about a hash beside its entries.
 const NOTES: [&str; 3] = ["_aj_symbol_keys", "_aj_ruby2_keywords", "_aj_hash_with_indifferent_access"];
@@ -49,7 +50,7 @@ pub(super) fn read(text: &[u8], queue: &str) -> Result<Heard, String> {
             None => Err("\"args\" of Remat::RunJob hold no id of a run".into()),
         },
         UNREADABLE_CLASS => Err("it was unreadable before".into()),
-        WRAPPER_CLASS => {
+        class if WRAPPER_CLASSES.contains(&class) => {
             let (class, arguments) = unwrap(args).ok_or("\"args\" hold no job of Active Job")?;
             Ok(request(class, arguments))
         }
@@ -151,13 +152,15 @@ mod tests {
 
     #[test]
     fn job_of_active_job_is_unwrapped_with_its_symbols_and_keywords() {
-        let text = r#"{"class":"ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper",
-            "wrapped":"MatViews::RefreshViewJob","queue":"views","jid":"abc","args":[{
+        let text = r#"{"class":"CLASS","wrapped":"MatViews::RefreshViewJob","queue":"views","jid":"abc","args":[{
               "job_class":"MatViews::RefreshViewJob","job_id":"6f","arguments":[7,
               {"row_count_strategy":{"_aj_serialized":"ActiveJob::Serializers::SymbolSerializer","value":"exact"},
                "_aj_ruby2_keywords":["row_count_strategy"]}]}]}"#;
-        assert_eq!(request(text).job, "MatViews::RefreshViewJob");
-        assert_eq!(request(text).arguments, [json!(7), json!({"row_count_strategy": "exact"})]);
+        for class in WRAPPER_CLASSES {
+            let request = request(&text.replace("CLASS", class));
+            assert_eq!(request.job, "MatViews::RefreshViewJob");
+            assert_eq!(request.arguments, [json!(7), json!({"row_count_strategy": "exact"})]);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use redis::{RedisResult, Script, ScriptInvocation, aio::MultiplexedConnection};
 
 use super::{SidekiqBackend, now, payload};
 use crate::{
-    backend::{Ear, redis_link::LOOK_SECONDS, unheard},
+    backend::{Ear, Verdict, redis_link::LOOK_SECONDS, unheard},
     error::Error,
 };
 
@@ -110,7 +110,7 @@ impl<'a> Takings<'a> {
         Ok(taken.map(|(index, text)| Taken { queue: queues[index].clone(), text }))
     }
 
-    /// Hands a job to the worker and forgets it; buries one that cannot be read.
+    /// Hands a job to the worker and forgets it; buries one that cannot be read or done.
     async fn pass_on(&mut self, taken: Taken, ear: &Ear) -> Result<(), Error> {
         let heard = match payload::read(&taken.text, &taken.queue) {
             Ok(heard) => heard,
@@ -123,9 +123,13 @@ impl<'a> Takings<'a> {
                 () = tokio::time::sleep(BEAT) => self.live().await?,
             }
         };
-        if let Err(error) = heard {
-            self.hand_back(&taken.queue).await?;
-            return unheard(error, ear).await;
+        match heard {
+            Ok(Verdict::Safe) => {}
+            Ok(Verdict::Refused(why)) => return self.bury(&taken, &why).await,
+            Err(error) => {
+                self.hand_back(&taken.queue).await?;
+                return unheard(error, ear).await;
+            }
         }
         let mut call = self.done.prepare_invoke();
         self.about(&mut call, &taken);
@@ -133,7 +137,7 @@ impl<'a> Takings<'a> {
     }
 
     async fn bury(&mut self, taken: &Taken, why: &str) -> Result<(), Error> {
-        tracing::warn!(queue = taken.queue, why, "moved a job that cannot be read to Sidekiq's dead set");
+        tracing::warn!(queue = taken.queue, why, "moved a job that cannot be done to Sidekiq's dead set");
         let now = now();
         let mut call = self.done.prepare_invoke();
         self.about(&mut call, taken);
