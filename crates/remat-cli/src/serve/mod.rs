@@ -16,7 +16,7 @@ use remat::{
     Remat,
     daemon::{Daemon, DaemonSettings},
     error::Error,
-    service::worker::WorkerSettings,
+    service::{Service, worker::WorkerSettings},
 };
 use tokio::net::TcpListener;
 
@@ -63,16 +63,27 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
         schedules: charge.schedules,
         retention: charge.retention,
     };
+    let services = services(app, &remat, charge)?;
     let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
-    services(app, &remat, charge, &mut daemon);
+    services.into_iter().for_each(|service| daemon.add(service));
     let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
     let database = remat.target().to_string();
     tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");
     Ok(Ready { remat, daemon, listener, name })
 }
 
-/// What a daemon does beside working, scheduling and rescuing, which are its own.
-fn services(_app: &App, _remat: &Remat, _charge: &Charge, _daemon: &mut Daemon) {}
+/// What a daemon does beside what is its own: it publishes, where `[publish]` says where.
+fn services(app: &App, remat: &Remat, charge: &Charge) -> Result<Vec<Box<dyn Service>>, Error> {
+    let mut services: Vec<Box<dyn Service>> = Vec::new();
+    #[cfg(feature = "redis")]
+    if charge.publishes {
+        let publisher = app.publisher()?;
+        services.push(Box::new(remat::publish::PublishService { remat: remat.clone(), publisher }));
+    }
+    #[cfg(not(feature = "redis"))]
+    let _ = (app, remat, charge, &mut services);
+    Ok(services)
+}
 
 impl Ready {
     async fn run(self, signals: &Signals) -> Result<Exit, Error> {

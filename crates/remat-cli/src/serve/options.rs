@@ -43,6 +43,9 @@ pub(crate) struct Charge {
     pub(crate) schedules: bool,
     /// What it keeps of the history, and how often it looks; none to delete nothing.
     pub(crate) retention: Option<(Retention, Duration)>,
+    /// Whether it keeps serving copies in Redis.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "nothing can be published then"))]
+    pub(crate) publishes: bool,
 }
 
 impl Charge {
@@ -53,15 +56,24 @@ impl Charge {
         listen: Option<SocketAddr>,
         web: bool,
     ) -> Result<Self, Error> {
-        let (settings, retention) = settings(app)?;
+        let project = app.project_settings()?;
+        let publishes = project.as_ref().is_some_and(|project| project.publish.is_some());
+        let (settings, retention) =
+            project.map(|project| (project.serve, project.retention)).unwrap_or_default();
         let written = (web && settings.web).then_some(settings.listen);
-        let retention = Some((kept(&retention), retention.every));
-        Ok(Self { listen: listen.or(written), schedules: true, retention, ..Self::of(work, settings) })
+        Ok(Self {
+            listen: listen.or(written),
+            schedules: true,
+            retention: Some((kept(&retention), retention.every)),
+            publishes,
+            ..Self::of(work, settings)
+        })
     }
 
     /// Works, and answers probes where a flag says so.
     pub(crate) fn work(app: &App, work: &WorkOptions, listen: Option<SocketAddr>) -> Result<Self, Error> {
-        Ok(Self { listen, ..Self::of(work, settings(app)?.0) })
+        let settings = app.project_settings()?.map(|project| project.serve).unwrap_or_default();
+        Ok(Self { listen, ..Self::of(work, settings) })
     }
 
     fn of(work: &WorkOptions, settings: ServeSettings) -> Self {
@@ -74,6 +86,7 @@ impl Charge {
             grace: settings.grace,
             schedules: false,
             retention: None,
+            publishes: false,
         }
     }
 
@@ -81,11 +94,6 @@ impl Charge {
     pub(crate) fn queues_in_words(&self) -> String {
         if self.queues.is_empty() { "all".into() } else { self.queues.join(", ") }
     }
-}
-
-fn settings(app: &App) -> Result<(ServeSettings, RetentionSettings), Error> {
-    let written = app.project_settings()?;
-    Ok(written.map(|settings| (settings.serve, settings.retention)).unwrap_or_default())
 }
 
 fn kept(settings: &RetentionSettings) -> Retention {
