@@ -80,7 +80,6 @@ mod redis_link;
 #[cfg(feature = "redis")]
 mod sidekiq;
 
-#[cfg(any(feature = "redis", feature = "rabbitmq"))]
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;

@@ -11,7 +11,7 @@ use crate::{
     support::{App, PER_USER},
 };
 
-fn payload(class: &str, arguments: serde_json::Value, jid: &str) -> String {
+fn payload(class: &str, arguments: &serde_json::Value, jid: &str) -> String {
     json!({"class": class, "args": arguments, "jid": jid, "queue": "views", "created_at": 1.0, "enqueued_at": 1.0, "retry": true})
         .to_string()
 }
@@ -22,10 +22,10 @@ async fn a_pushed_job_is_one_run_however_often_it_comes_and_nonsense_is_buried()
     let view = app.view(Strategy::Merge, PER_USER).await;
     let redis = RedisServer::start().await;
     let jobs = [
-        payload("MatViews::RefreshViewJob", json!([view.id, "exact"]), "aaaaaaaaaaaaaaaaaaaaaaaa"),
-        payload("MatViews::RefreshViewJob", json!([view.id, "exact"]), "aaaaaaaaaaaaaaaaaaaaaaaa"),
-        payload("Shop::SendMailJob", json!([1]), "bbbbbbbbbbbbbbbbbbbbbbbb"),
-        payload("MatViews::RefreshViewJob", json!([view.id + 1000]), "cccccccccccccccccccccccc"),
+        payload("MatViews::RefreshViewJob", &json!([view.id, "exact"]), "aaaaaaaaaaaaaaaaaaaaaaaa"),
+        payload("MatViews::RefreshViewJob", &json!([view.id, "exact"]), "aaaaaaaaaaaaaaaaaaaaaaaa"),
+        payload("Shop::SendMailJob", &json!([1]), "bbbbbbbbbbbbbbbbbbbbbbbb"),
+        payload("MatViews::RefreshViewJob", &json!([view.id + 1000]), "cccccccccccccccccccccccc"),
     ];
     for job in &jobs {
         redis.ask(&["LPUSH", "queue:views", job]).await;
