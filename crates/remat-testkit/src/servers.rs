@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct Servers {
     /// In the order in which they were asked for; the first is the default.
     pub servers: Vec<Server>,
+    /// The loopback port of a Redis that tests may empty; 0 where none was started.
+    #[serde(default)]
+    pub redis_port: u16,
+    /// The loopback port of a `RabbitMQ` node whose user `guest` may do everything; 0 where none was started.
+    #[serde(default)]
+    pub rabbitmq_port: u16,
 }
 
 /// One running PostgreSQL server for tests.
@@ -63,6 +69,18 @@ impl Servers {
             }
             _ => self.servers.first().expect("the file of test servers names at least one"),
         }
+    }
+
+    /// The URL of the Redis.
+    pub fn redis_url(&self) -> String {
+        assert!(self.redis_port != 0, "no Redis for tests runs; run `cargo xtask servers start`");
+        format!("redis://127.0.0.1:{}/0", self.redis_port)
+    }
+
+    /// The URL of the `RabbitMQ` node.
+    pub fn rabbitmq_url(&self) -> String {
+        assert!(self.rabbitmq_port != 0, "no RabbitMQ for tests runs; run `cargo xtask servers start`");
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.rabbitmq_port)
     }
 
     /// The server of this major version.

@@ -1,9 +1,10 @@
-//! The private servers that the tests use: the system's PostgreSQL, the packaged newest one, and a `PgBouncer`
-//! in front of each.
+//! The private servers that the tests use: the system's PostgreSQL, the packaged newest one, a `PgBouncer` in front of
+//! each, a Redis and a `RabbitMQ` node.
 //!
 //! `start` leaves them running and writes where they are; servers that run already are taken over, so it may be called
 //! at any time. They keep nothing: durability is off, and databases of dead test processes are swept away.
 
+mod brokers;
 mod packaged;
 mod pgbouncer;
 
@@ -21,11 +22,16 @@ pub(crate) async fn start() -> Outcome<Servers> {
     // Everything that may be refused comes before anything that would have to be stopped again.
     let binaries = binaries(&root).await?;
     pgbouncer::require().await?;
+    brokers::require().await?;
     let mut servers = Servers::default();
     for binaries in &binaries {
         servers.servers.push(start_server(binaries, &root, &run_as).await?);
         write(&servers)?;
     }
+    servers.redis_port = brokers::start_redis(&brokers_dir().join("redis")).await?;
+    servers.rabbitmq_port = brokers::start_rabbitmq(&brokers_dir().join("rabbitmq")).await?;
+    write(&servers)?;
+    brokers::sweep_rabbitmq(&brokers_dir());
     for server in &servers.servers {
         remat_testkit::sweep(server).await;
     }
@@ -38,6 +44,9 @@ pub(crate) async fn stop() -> Outcome {
         println!("no test servers run");
         return Ok(());
     };
+    brokers::sweep_rabbitmq(&brokers_dir());
+    brokers::stop_redis(&brokers_dir().join("redis")).await?;
+    brokers::stop_rabbitmq(&brokers_dir().join("rabbitmq")).await;
     for server in servers.servers {
         pgbouncer::stop(&pgbouncer_dir(&server.home)).await?;
         let binaries = ServerBinaries::at(&server.bin_dir).await.map_err(told)?;
@@ -61,11 +70,10 @@ pub(crate) async fn status() -> Outcome {
 /// Tells whether every server of the file answers.
 pub(crate) async fn are_running() -> bool {
     let Some(servers) = Servers::find() else { return false };
-    for server in servers.servers {
-        for port in [server.port, server.pgbouncer_port] {
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-                return false;
-            }
+    let databases = servers.servers.iter().flat_map(|server| [server.port, server.pgbouncer_port]);
+    for port in databases.chain([servers.redis_port, servers.rabbitmq_port]) {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            return false;
         }
     }
     true
@@ -77,6 +85,8 @@ pub(crate) fn report(servers: &Servers) {
         println!("PostgreSQL {}: {}", server.major, server.url("postgres", "postgres"));
         println!("  through PgBouncer: {}", server.pgbouncer_url("postgres", "postgres"));
     }
+    println!("Redis: {}", servers.redis_url());
+    println!("RabbitMQ: {}", servers.rabbitmq_url());
 }
 
 /// The system's server first: it is what users have.
@@ -108,6 +118,11 @@ async fn start_server(binaries: &ServerBinaries, root: &Path, run_as: &RunAs) ->
 /// Beside the server's home, which is the server's alone.
 fn pgbouncer_dir(home: &Path) -> PathBuf {
     home.with_extension("pgbouncer")
+}
+
+/// Brokers run as whoever starts them, so the target directory always does.
+fn brokers_dir() -> PathBuf {
+    Servers::target_dir().join("test-servers")
 }
 
 fn options() -> ClusterOptions {

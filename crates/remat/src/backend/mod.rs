@@ -5,7 +5,88 @@
 //! because a worker claims the row by compare-and-set and a sweep announces again what waits too long. A back end is
 //! named in the settings; nothing is guessed, and one that cannot be reached is an error that says so.
 //!
-//! An application adds its own by implementing [`JobBackend`].
+//! An application adds its own by implementing [`JobBackend`]. This one joins tasks of one process:
+//!
+//! ```
+//! use std::pin::Pin;
+//!
+//! use remat::{
+//!     backend::{Ear, Heard, Hint, JobBackend},
+//!     error::Error,
+//! };
+//! use tokio::sync::broadcast;
+//!
+//! struct InProcess(broadcast::Sender<Hint>);
+//!
+//! type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+//!
+//! impl JobBackend for InProcess {
+//!     fn kind(&self) -> &'static str {
+//!         "in-process"
+//!     }
+//!
+//!     fn announce<'a>(&'a self, hints: &'a [Hint]) -> Work<'a> {
+//!         Box::pin(async move {
+//!             // Nobody may be listening. The row waits, and the sweep announces it again.
+//!             hints.iter().for_each(|hint| drop(self.0.send(hint.clone())));
+//!             Ok(())
+//!         })
+//!     }
+//!
+//!     fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> Work<'a> {
+//!         Box::pin(async move {
+//!             let mut hints = self.0.subscribe();
+//!             while ear.ready().await {
+//!                 let heard = tokio::select! {
+//!                     () = ear.closed() => break,
+//!                     heard = hints.recv() => heard,
+//!                 };
+//!                 match heard {
+//!                     Ok(hint) if !queues.is_empty() && !queues.contains(&hint.queue) => {}
+//!                     Ok(hint) => ear.hear(Heard::Hint(hint)).await?,
+//!                     // Hints were lost: which runs wait, the table tells.
+//!                     Err(_) => ear.hear(Heard::Something).await?,
+//!                 }
+//!             }
+//!             Ok(())
+//!         })
+//!     }
+//! }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let backend = std::sync::Arc::new(InProcess(broadcast::Sender::new(8)));
+//! # let (ear, mut end) = Ear::new();
+//! # let listener = std::sync::Arc::clone(&backend);
+//! # let listening = tokio::spawn(async move { listener.listen(&["views".to_owned()], &ear).await });
+//! # while backend.0.receiver_count() == 0 { tokio::task::yield_now().await; }
+//! # let hint = |run_id, queue: &str| Hint { run_id, queue: queue.into() };
+//! # backend.announce(&[hint(1, "others"), hint(2, "views")]).await.unwrap();
+//! # let (heard, safe) = end.heard.recv().await.unwrap();
+//! # assert_eq!(heard, Heard::Hint(hint(2, "views")));
+//! # safe.send(()).unwrap();
+//! # end.state.send_replace(remat::backend::EarState::Closed);
+//! # listening.await.unwrap().unwrap();
+//! # });
+//! ```
+
+mod choose;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_link;
+#[cfg(feature = "redis")]
+mod sidekiq;
+
+pub use choose::{BackendSettings, KINDS, connect};
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitmqBackend;
+#[cfg(feature = "redis")]
+pub use redis::RedisBackend;
+#[cfg(feature = "redis")]
+pub use sidekiq::SidekiqBackend;
+
+use std::time::Duration;
 
 mod inline;
 mod postgres;
@@ -19,6 +100,10 @@ pub use inline::InlineBackend;
 pub use postgres::PostgresBackend;
 
 use crate::error::{Error, ErrorKind};
+
+/// How long a message that was taken may wait for a busy worker before it is given back.
+#[cfg(any(feature = "redis", feature = "rabbitmq"))]
+const GRACE: Duration = Duration::from_millis(20);
 
 /// What a back end carries: which run waits, and in which queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +195,16 @@ impl Ear {
         settled.is_ok_and(|state| *state == EarState::Open)
     }
 
+    /// What the worker can do with a message that was taken already. A full one has this long to get room: its slots
+    /// change all the time, and giving a message back costs more than a moment.
+    pub async fn room_within(&self, moment: Duration) -> EarState {
+        let mut state = self.state.clone();
+        match tokio::time::timeout(moment, state.wait_for(|state| *state != EarState::Busy)).await {
+            Ok(settled) => settled.map_or(EarState::Closed, |state| *state),
+            Err(_) => EarState::Busy,
+        }
+    }
+
     /// Resolves when the worker stops.
     pub async fn closed(&self) {
         let mut state = self.state.clone();
@@ -129,4 +224,10 @@ impl Ear {
         self.heard.send((heard, safe)).await.map_err(|_| gone())?;
         is_safe.await.map_err(|_| gone())
     }
+}
+
+/// How `listen` goes on when the worker did not take a message: it ends well where the worker stops.
+#[cfg(any(feature = "redis", feature = "rabbitmq"))]
+async fn unheard(error: Error, ear: &Ear) -> Result<(), Error> {
+    if ear.room_within(GRACE).await == EarState::Closed { Ok(()) } else { Err(error) }
 }
