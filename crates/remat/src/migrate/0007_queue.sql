@@ -204,7 +204,8 @@ $$;
 -- lock `remc`), so the limits are exact; a row that its asker has not committed to yet is passed over.
 --
 -- The commit need not reach the disk: whatever the worker commits later reaches it with this before it, and if the
--- server goes down first, the row is pending again and nothing has begun.
+-- server goes down first, the row is pending again and nothing has begun. The fence is drawn, not counted: a claim that
+-- was lost so and the one that comes after it must not have the same.
 -- Without a worker, a caller claims `one_run` and does it at once; the row then holds its session.
 create function remat.claim(of_worker bigint, queues text[], slots integer, one_run bigint default null)
 returns setof remat.runs
@@ -242,7 +243,7 @@ begin
     continue when coalesce('v' || r.view_id, 'j' || r.job_name) = any(taken) or r.queue = any(full_queues);
     taken := taken || coalesce('v' || r.view_id, 'j' || r.job_name);
     update remat.runs
-    set    status = 'running', worker_id = of_worker, worker = w.name, fence = fence + 1,
+    set    status = 'running', worker_id = of_worker, worker = w.name, fence = fence + 1 + (random() * 1e12)::bigint,
            started_at = clock_timestamp(), pid = pg_backend_pid(),
            backend_start = (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a)
     where  id = r.id
