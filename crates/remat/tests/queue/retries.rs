@@ -127,3 +127,28 @@ async fn a_run_whose_worker_vanished_is_found_in_seconds_and_done() {
     assert_eq!(last.status, Status::Success);
     next.drain().await;
 }
+
+/// A server that crashes may take back a claim, which does not wait for the disk: the row then waits again.
+#[tokio::test]
+async fn a_worker_whose_claim_was_taken_back_is_free_at_once() {
+    let app = App::start().await;
+    let view = app.view(Strategy::Regular, GATED).await;
+    let gate = app.db.connect().await;
+    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let daemon = daemon::start(&app.remat, 1).await;
+    let backend = PostgresBackend::new(&app.remat);
+    let id = app.remat.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap().run_id;
+    app.waits_for_gate().await;
+    app.db
+        .execute(
+            "update remat.runs set status = 'pending', fence = 0, worker_id = null, started_at = null where status = 'running';
+             select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted and objid = 1
+             and database = (select oid from pg_database where datname = current_database())",
+        )
+        .await;
+    gate.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(app.remat.wait_for_run(id).await.unwrap().status, Status::Success);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    daemon.drain().await;
+}
