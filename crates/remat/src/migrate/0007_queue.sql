@@ -304,14 +304,19 @@ as $$ select min(r.due_at) from remat.runs r where r.status = 'pending' and r.du
 
 -- Ending ---------------------------------------------------------------------------------------------------------------
 
--- Another attempt at what a run did not bring about, after a delay. `spends` names the budget: lock, work, or none. To be
--- called in the transaction that ends the run.
+-- Another attempt at what a run did not bring about, after a delay, unless somebody asked to cancel it. `spends` names the
+-- budget: lock, work, or none. To be called in the transaction that ends the run.
 create function remat.retry_run(of_run bigint, delay_ms bigint, spends text) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   again bigint;
 begin
+  -- It failed while somebody wanted it cancelled.
+  if exists (select from remat.runs r where r.id = of_run and r.cancel_asked_at is not null) then
+    perform remat.skip_downstream(of_run);
+    return null;
+  end if;
   insert into remat.runs (view_id, operation, status, trigger, queue, backend, priority, due_at, arguments, job_name,
                           fire_id, coalesce_key, fence, attempt, retry_of, lock_retries, work_retries)
   select r.view_id, r.operation, 'pending', r.trigger, r.queue, r.backend, r.priority,
@@ -328,12 +333,18 @@ $$;
 
 -- Puts a claimed run back that could not begin: somebody else, who is no worker, is at the view.
 create function remat.release_run(of_run bigint, of_fence bigint, delay_ms bigint) returns void
-language sql volatile set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
+begin
   update remat.runs
   set    status = 'pending', started_at = null, pid = null, backend_start = null, worker_id = null,
          worker = null, due_at = clock_timestamp() + delay_ms * interval '1 millisecond'
-  where  id = of_run and fence = of_fence and status = 'running'
+  where  id = of_run and fence = of_fence and status = 'running';
+  -- Who asked for a cancel while it was claimed shall not have to ask again.
+  if found and exists (select from remat.runs r where r.id = of_run and r.cancel_asked_at is not null) then
+    perform remat.cancel_run(of_run);
+  end if;
+end
 $$;
 
 -- Skips what waited for a run that will not succeed, at any distance, and names that run as the one cause.
