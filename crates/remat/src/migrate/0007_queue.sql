@@ -371,7 +371,8 @@ $$;
 -- still says running and whose lock nobody holds was therefore rolled back, or has not begun: so its holder must be
 -- gone, too. A worker is gone when its heartbeat is older than `stale`; `me` (if given) is a worker that tells which runs it still holds,
 -- and one that it does not hold for some seconds is lost as well. Where no worker holds it, its session must have gone;
--- behind a pooler the session may outlive its client, and there a minute decides.
+-- behind a pooler the session may outlive its client, and there a minute decides. A time in the future is as old as one
+-- that is as far in the past: the clock was put back.
 create function remat.resolve_lost(me bigint, held bigint[], stale interval default interval '6 seconds')
 returns setof bigint
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -379,6 +380,11 @@ as $$
 declare
   lost remat.runs;
 begin
+  -- Enqueued in the future: the clock was put back, and nobody meant them to wait for it to come round again.
+  update remat.runs
+  set    due_at = clock_timestamp()
+  where  status = 'pending' and due_at > clock_timestamp() + interval '1 minute'
+  and    queued_at > clock_timestamp() + interval '1 minute';
   for lost in
     select r.*
     from   remat.runs r
@@ -390,14 +396,15 @@ begin
              and    l.database = (select d.oid from pg_database d where d.datname = current_database()))
     and    case
              when r.worker_id is null
-             then r.started_at < clock_timestamp() - interval '1 minute'
+             then r.started_at not between clock_timestamp() - interval '1 minute' and clock_timestamp() + interval '1 minute'
                   or not exists (select from pg_stat_activity a
                                  where  a.pid = r.pid
                                  and    (a.backend_start is null or r.backend_start is null or a.backend_start = r.backend_start))
              when r.worker_id = me
-             then r.started_at < clock_timestamp() - stale and r.id <> all(held)
+             then r.started_at not between clock_timestamp() - stale and clock_timestamp() + stale and r.id <> all(held)
              else not exists (select from remat.workers w
-                              where  w.id = r.worker_id and w.heartbeat_at > clock_timestamp() - stale)
+                              where  w.id = r.worker_id
+                              and    w.heartbeat_at between clock_timestamp() - stale and clock_timestamp() + stale)
            end
     for    no key update skip locked
   loop

@@ -11,6 +11,7 @@
 
 mod brokers;
 mod chance;
+mod clock;
 mod connections;
 mod fires;
 mod invariants;
