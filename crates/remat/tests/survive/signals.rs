@@ -71,6 +71,24 @@ async fn a_second_term_cancels_what_is_at_work_and_the_next_daemon_does_it() {
 }
 
 #[tokio::test]
+async fn a_killed_daemon_s_run_is_ended_in_seconds_and_done_by_another() {
+    let world = World::new().await;
+    let (mut daemon, gate, run) = at_the_gate(&world, &Orders::new(&world.url, "first")).await;
+    let next = Process::ready(&world, &Orders::new(&world.url, "next")).await;
+    daemon.kill();
+    let began = std::time::Instant::now();
+    // The gate is still closed: the server must notice by itself that nobody waits for this transaction.
+    wait_until("the lost run has ended", async || status(&world, run).await == "(failed)").await;
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    open(&gate).await;
+    world.end(vec![next], &[run]).await;
+    assert_eq!(
+        world.count("select count(*) from remat.runs where status = 'success' and operation = 'sql'").await,
+        1
+    );
+}
+
+#[tokio::test]
 async fn a_stopped_daemon_that_goes_on_cannot_overwrite_its_successor() {
     let world = World::new().await;
     world.execute("update pace set ms = 400, broken = 0").await;
