@@ -7,5 +7,6 @@ mod claims;
 mod daemon;
 mod fires;
 mod retries;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
