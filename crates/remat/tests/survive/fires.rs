@@ -44,3 +44,25 @@ async fn five_daemons_fire_each_of_many_times_once_also_when_one_is_killed() {
     assert_eq!(world.lines(passed_over).await, Vec::<String>::new());
     assert!(world.count("select count(*) from done").await >= wanted);
 }
+
+#[tokio::test]
+async fn a_job_that_cannot_be_enqueued_is_recorded_and_holds_up_no_other() {
+    let world = World::new().await;
+    world.execute("update pace set ms = 0, broken = 0").await;
+    world.ticking(2).await;
+    world
+        .execute(
+            r#"insert into remat.scheduled_jobs (name, schedule, sql, dispatch)
+               values ('a bad one', '* * * * * *', 'select 1', '{"priority": "high"}')"#,
+        )
+        .await;
+    let daemon = Process::ready(&world, &Orders::new(&world.url, "w")).await;
+    remat_testkit::wait_until("the others are done", async || {
+        world.count("select count(*) from remat.runs where operation = 'sql' and status = 'success'").await
+            >= 4
+    })
+    .await;
+    let refused = "select count(*) from remat.fires where job_name = 'a bad one' and outcome = 'skipped' and reason = 'refused'";
+    assert!(world.count(refused).await > 0);
+    world.end(vec![daemon], &[]).await;
+}
