@@ -57,7 +57,6 @@ pub struct Worker {
     id: i64,
     held: Held,
     wake: Arc<Notify>,
-    listens: watch::Sender<bool>,
 }
 
 impl Worker {
@@ -76,8 +75,7 @@ impl Worker {
         };
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
-        let listens = watch::Sender::new(false);
-        Ok(Self { remat: remat.clone(), backend, settings, id, held: Held::default(), wake, listens })
+        Ok(Self { remat: remat.clone(), backend, settings, id, held: Held::default(), wake })
     }
 
     /// Its row, and what it holds.
@@ -89,18 +87,19 @@ impl Worker {
     /// understand; it has finished its work then, too.
     pub async fn run(self, stop: watch::Receiver<Stop>) -> Result<(), Error> {
         let (ear, end) = Ear::new();
+        let reached = end.reached.clone();
         let outdated = Notify::new();
         let mut crew = Crew { worker: &self, running: JoinSet::new(), end };
         let result = tokio::select! {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
-            never = self.listen(&ear) => match never {},
-            never = self.beat(State::Running, &outdated) => match never {},
+            never = self.listen(&ear, &reached) => match never {},
+            never = self.beat(State::Running, &reached, &outdated) => match never {},
         };
         let _ = crew.end.state.send(EarState::Closed);
         tokio::select! {
             () = crew.drain(stop) => {}
-            never = self.beat(State::Draining, &outdated) => match never {},
+            never = self.beat(State::Draining, &reached, &outdated) => match never {},
         }
         let left = self.remat.with_session(async |session| Ok(workers::leave(session, self.id).await?));
         if let Err(error) = within(ANSWER, left).await {
@@ -110,13 +109,12 @@ impl Worker {
     }
 
     /// Listens for as long as the worker works, again after each failure.
-    async fn listen(&self, ear: &Ear) -> std::convert::Infallible {
+    async fn listen(&self, ear: &Ear, reached: &watch::Sender<bool>) -> std::convert::Infallible {
         let mut pause = LISTEN_AGAIN.0;
         loop {
             let began = Instant::now();
-            self.listens.send_replace(true);
             let ended = self.backend.listen(&self.settings.queues, ear).await;
-            self.listens.send_replace(false);
+            reached.send_replace(false);
             if began.elapsed() > LISTEN_AGAIN.1 {
                 pause = LISTEN_AGAIN.0;
             }
@@ -130,9 +128,14 @@ impl Worker {
     }
 
     /// Says that the worker lives, and does what the answer asks for.
-    async fn beat(&self, state: State, outdated: &Notify) -> std::convert::Infallible {
+    async fn beat(
+        &self,
+        state: State,
+        reached: &watch::Sender<bool>,
+        outdated: &Notify,
+    ) -> std::convert::Infallible {
         loop {
-            let state = match (state, *self.listens.borrow()) {
+            let state = match (state, *reached.borrow()) {
                 (State::Running, false) => State::Polling,
                 (state, _) => state,
             };

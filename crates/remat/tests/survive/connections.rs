@@ -97,6 +97,31 @@ async fn becomes(world: &World, state: &str) {
 }
 
 #[tokio::test]
+async fn a_worker_whose_ear_went_deaf_polls_and_says_so_until_it_hears_again() {
+    let world = quiet().await;
+    let (proxy, url) = proxied(&world).await;
+    let (stop, ended) = daemon(&world.url, &url).await;
+    becomes(&world, "running").await;
+    proxy.blackhole();
+    let run = world.count("select remat.enqueue_refresh('merge')").await;
+    world.settle().await;
+    becomes(&world, "polling").await;
+    // Deaf still: what it tries again and again does not look like listening.
+    for _ in 0..32 {
+        let listens = "select count(*) from remat.workers where state = 'running'";
+        assert_eq!(world.count(listens).await, 0, "it says that it listens");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    proxy.heal();
+    becomes(&world, "running").await;
+    stop.send_replace(Stop::Drain);
+    ended.await.unwrap().unwrap();
+    assert_eq!(attempts(&world, run).await, ["(success,1)"]);
+    drop(proxy);
+    world.end(Vec::new(), &[run]).await;
+}
+
+#[tokio::test]
 async fn a_worker_that_nothing_reached_for_a_while_loses_no_slot() {
     let world = quiet().await;
     world.execute("update pace set ms = 500").await;

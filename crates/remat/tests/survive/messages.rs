@@ -69,6 +69,7 @@ impl JobBackend for Unreliable {
     fn listen<'a>(&'a self, _queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>> {
         async {
             let mut hints = self.hints.subscribe();
+            ear.is_reached();
             while ear.ready().await {
                 let heard = tokio::select! {
                     () = ear.closed() => break,
