@@ -61,7 +61,7 @@ impl Load {
 async fn redis(kind: &'static str) {
     let mut redis = RedisServer::start().await;
     let load = Load::start(kind, &redis.url()).await;
-    let faults = size(6, 60);
+    let faults = size(4, 60);
     let (promised, ()) = tokio::join!(load.ask(faults * 50), async {
         let mut chance = Chance::of("redis, faults");
         for fault in 0..faults {
@@ -92,7 +92,7 @@ async fn a_redis_under_sidekiq_that_is_emptied_and_restarted_loses_and_doubles_n
 async fn a_rabbitmq_that_is_killed_and_restarted_loses_and_doubles_no_run() {
     let node = OwnRabbitNode::start(Duration::from_mins(30)).await;
     let load = Load::start("rabbitmq", &node.url()).await;
-    let faults = size(2, 20);
+    let faults = size(1, 20);
     let (promised, ()) = tokio::join!(load.ask(faults * 200), async {
         for _ in 0..faults {
             tokio::time::sleep(Duration::from_secs(1)).await;
