@@ -8,6 +8,10 @@ ci:
 test *ARGS:
     cargo xtask test {{ARGS}}
 
+# what must survive, in its long form
+soak *ARGS:
+    cargo xtask soak {{ARGS}}
+
 # the main job, shown on an example
 demo *ARGS:
     cargo run --release -- demo --once {{ARGS}}

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `servers`, `tidy`.
+//! The project's own chores: `cargo xtask test`, `soak`, `servers`, `tidy`.
 //!
 //! Each chore is a module; this file only chooses. A chore that cannot do its work says what to run and exits with a
 //! failure; none skips silently.
@@ -7,6 +7,7 @@
 
 mod servers;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 
@@ -19,6 +20,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 cargo xtask test [--fast] [ARGS OF NEXTEST]   everything the tests need, then all tests on every server
                                               (--fast: the first server only, no doctests)
+cargo xtask soak [--minutes N] [--seed S]     what must survive, in its long form, until the time is over
 cargo xtask servers start|stop|status         the private test servers, for use with cargo test or nextest
 cargo xtask tidy [--bless]                    the house rules that a program can check (--bless: freeze new
                                               migrations)";
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
 async fn run(args: &[&str]) -> Outcome {
     match args {
         ["test", rest @ ..] => test::run(rest).await,
+        ["soak", rest @ ..] => soak::run(rest).await,
         ["servers", "start"] => servers::start().await.map(|servers| servers::report(&servers)),
         ["servers", "stop"] => servers::stop().await,
         ["tidy"] => tidy::run(false).await,

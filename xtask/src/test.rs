@@ -46,11 +46,11 @@ fn suite() -> Command {
 }
 
 /// The cargo that runs us.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Ctrl-C reaches the tests by itself; we live on to stop the servers.
-fn outlive_interrupts() {
+pub(crate) fn outlive_interrupts() {
     tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
 }

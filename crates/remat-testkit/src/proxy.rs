@@ -1,7 +1,7 @@
 //! A TCP proxy between a client and a server that loses connections on command.
 //!
-//! Bytes pass unchanged until a test says otherwise. It knows one thing about the protocol: what a COMMIT
-//! that is sent as a simple query looks like, which is how tokio-postgres ends a transaction. It does not speak TLS.
+//! Bytes pass unchanged until a test says otherwise. It knows one thing about the protocol: what a BEGIN and a COMMIT
+//! look like that are sent as simple queries, which is how tokio-postgres frames a transaction. It does not speak TLS.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,10 @@ enum Mode {
     Blackhole,
     /// Forwards until a COMMIT has gone to the server, then closes without its answer.
     LoseCommitReply,
+    /// Forwards until a COMMIT is to go to the server, then closes without sending it.
+    LoseCommit,
+    /// Keeps each BEGIN back, and what follows it on its connection, until it forwards again.
+    HoldBegin,
     /// Closes every connection and accepts none.
     Cut,
 }
@@ -67,6 +71,22 @@ impl TcpProxy {
     /// the proxy is cut.
     pub fn cut_before_reply_to_commit(&self) {
         self.mode.send_replace(Mode::LoseCommitReply);
+    }
+
+    /// Closes every connection in place of sending the next COMMIT: what it was for is rolled back. After that the proxy is
+    /// cut.
+    pub fn cut_before_commit(&self) {
+        self.mode.send_replace(Mode::LoseCommit);
+    }
+
+    /// Keeps every BEGIN back, and what its client sends after it, until [`heal`](Self::heal) lets them go on their way.
+    pub fn hold_before_begin(&self) {
+        self.mode.send_replace(Mode::HoldBegin);
+    }
+
+    /// True when it lets nobody through, such as after a COMMIT was lost.
+    pub fn is_cut(&self) -> bool {
+        *self.mode.borrow() == Mode::Cut
     }
 
     /// Forwards again; connections that were closed stay closed.
@@ -124,12 +144,19 @@ async fn upstream(
 ) {
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let (bytes, mode) = (&buffer[..length], *mode.borrow());
-        if mode == Mode::Blackhole {
+        let (bytes, mode_now) = (&buffer[..length], *mode.borrow());
+        if mode_now == Mode::Blackhole {
             continue;
         }
+        if mode_now == Mode::HoldBegin && contains_query(bytes, b"begin") {
+            let _ = mode.subscribe().wait_for(|mode| *mode != Mode::HoldBegin).await;
+        }
+        if mode_now == Mode::LoseCommit && contains_query(bytes, b"commit") {
+            mode.send_replace(Mode::Cut);
+            return;
+        }
         // Before the bytes go, so that not even the fastest answer slips through.
-        if mode == Mode::LoseCommitReply && contains_commit(bytes) {
+        if mode_now == Mode::LoseCommitReply && contains_query(bytes, b"commit") {
             commit_sent.store(true, Ordering::SeqCst);
         }
         if to.write_all(bytes).await.is_err() {
@@ -162,13 +189,12 @@ async fn downstream(
     }
 }
 
-/// Looks for a simple-query message whose text begins with COMMIT.
-fn contains_commit(bytes: &[u8]) -> bool {
-    // The tag and its four bytes of length; no COMMIT is as long as to need the upper two.
+/// Looks for a simple-query message whose text begins with this word.
+fn contains_query(bytes: &[u8], word: &[u8]) -> bool {
+    // The tag and its four bytes of length; nothing that is looked for is as long as to need the upper two.
     const HEAD: usize = 5;
-    let texts =
-        bytes.windows(HEAD + 6).filter(|window| window.starts_with(b"Q\0\0")).map(|window| &window[HEAD..]);
-    texts.into_iter().any(|text| text.eq_ignore_ascii_case(b"commit"))
+    let messages = bytes.windows(HEAD + word.len()).filter(|window| window.starts_with(b"Q\0\0"));
+    messages.into_iter().any(|message| message[HEAD..].eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -187,10 +213,10 @@ mod tests {
 
     #[test]
     fn only_a_commit_message_is_a_commit() {
-        assert!(contains_commit(b"Q\0\0\0\x0bCOMMIT\0"));
-        assert!(contains_commit(b"S\0\0\0\x04Q\0\0\0\x0bcommit\0"));
-        assert!(!contains_commit(b"Q\0\0\0\x0bBEGIN \0"));
-        assert!(!contains_commit(b"commit"));
+        assert!(contains_query(b"Q\0\0\0\x0bCOMMIT\0", b"commit"));
+        assert!(contains_query(b"S\0\0\0\x04Q\0\0\0\x0bcommit\0", b"commit"));
+        assert!(!contains_query(b"Q\0\0\0\x0bBEGIN \0", b"commit"));
+        assert!(!contains_query(b"commit", b"commit"));
     }
 
     #[tokio::test]
@@ -219,6 +245,30 @@ mod tests {
         let answer =
             tokio::time::timeout(std::time::Duration::from_millis(300), client.query_one("select 1", &[]));
         assert!(answer.await.is_err(), "the query ended");
+    }
+
+    #[tokio::test]
+    async fn held_begin_arrives_when_the_proxy_is_healed() {
+        let (_db, proxy, url) = proxied().await;
+        let client = connect(&url).await;
+        proxy.hold_before_begin();
+        client.query_one("select 1", &[]).await.unwrap();
+        let held = tokio::time::timeout(std::time::Duration::from_millis(300), client.batch_execute("begin"));
+        assert!(held.await.is_err(), "it arrived");
+        proxy.heal();
+        client.query_one("select 1", &[]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn lost_commit_is_rolled_back() {
+        let (db, proxy, url) = proxied().await;
+        let mut client = connect(&url).await;
+        let transaction = client.transaction().await.unwrap();
+        transaction.execute("insert into t values (7)", &[]).await.unwrap();
+        proxy.cut_before_commit();
+        assert!(transaction.commit().await.is_err());
+        assert!(proxy.is_cut());
+        assert_eq!(db.query_one_i64("select count(*) from t").await, 0);
     }
 
     #[tokio::test]

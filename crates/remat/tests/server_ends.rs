@@ -2,66 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+#[path = "support/victim.rs"]
+mod victim;
+
+use std::process::Command;
 
 use remat::{
     Remat,
-    embedded::{Cluster, ClusterOptions, Listen, ServerBinaries},
     name::{Identifier, RelationName},
     operation::{CreateOptions, RefreshOptions},
     pg::Target,
     run::{Run, Status},
     view::{Definition, Strategy, View},
 };
-use remat_testkit::{Servers, wait_until};
-use tokio_postgres::{Client, NoTls};
-
-/// A server of the test's own, which it may end as it likes.
-struct Victim {
-    cluster: Option<Cluster>,
-    dir: PathBuf,
-    port: u16,
-}
-
-impl Victim {
-    async fn start(test: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("remat-victim-{test}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut victim = Self { cluster: None, dir, port: 0 };
-        victim.open(Listen::AnyPort).await;
-        victim.port = victim.cluster.as_ref().unwrap().port().unwrap();
-        victim
-    }
-
-    async fn open(&mut self, listen: Listen) {
-        let binaries = ServerBinaries::at(&Servers::read().chosen().bin_dir).await.unwrap();
-        let options = ClusterOptions::default().listen(listen);
-        self.cluster = Some(Cluster::open(&binaries, &self.dir.join("home"), &options).await.unwrap());
-    }
-
-    async fn open_again(&mut self) {
-        self.open(Listen::Port(self.port)).await;
-    }
-
-    fn url(&self) -> String {
-        self.cluster.as_ref().unwrap().connection_url()
-    }
-
-    async fn client(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        drop(self.cluster.take());
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
+use remat_testkit::wait_until;
+use victim::Victim;
 
 /// A view with 100 rows whose query sleeps while a row stands in `slow`, and a source that has changed since.
 async fn prepare(victim: &Victim, strategy: Strategy) -> (Remat, View) {
@@ -125,7 +80,7 @@ async fn a_server_that_is_stopped_in_the_middle_rolls_the_refresh_back() {
         let mut victim = Victim::start(&format!("stopped-{strategy}")).await;
         let (remat, view) = prepare(&victim, strategy).await;
         let refresh = refresh_at_work(&victim, &remat, &view).await;
-        victim.cluster.take().unwrap().stop().await.unwrap();
+        victim.stop().await;
         victim.open_again().await;
         let run = refresh.await.unwrap();
         check_aftermath(&victim, &remat, &view, run).await;

@@ -39,6 +39,7 @@ impl UdpBackend {
 
     async fn receive(&self, ear: &Ear) -> Result<(), Error> {
         let mut datagram = [0; 1024];
+        ear.is_reached();
         // False when the worker stops.
         while ear.ready().await {
             let length = tokio::select! {

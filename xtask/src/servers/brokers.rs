@@ -1,4 +1,5 @@
-//! The brokers: a private Redis and a private `RabbitMQ` node, and the Ruby Sidekiq whose jobs the tests exchange.
+//! The brokers: a private Redis and a private `RabbitMQ` node, and the Ruby Sidekiq whose jobs the tests exchange. With
+//! them comes `faketime`, by which a test moves a server's clock.
 //!
 //! Tests may empty them; both listen on the loopback. Redis keeps nothing, the node keeps what is durable in its
 //! directory.
@@ -12,8 +13,12 @@ use tokio::process::Command;
 use crate::{Outcome, shell};
 
 /// Programs and the Debian packages that have them.
-const NEEDED: [(&str, &str); 3] =
-    [("redis-server", "redis-server"), ("rabbitmq-server", "rabbitmq-server"), ("sidekiq", "ruby-sidekiq")];
+const NEEDED: [(&str, &str); 4] = [
+    ("redis-server", "redis-server"),
+    ("rabbitmq-server", "rabbitmq-server"),
+    ("sidekiq", "ruby-sidekiq"),
+    ("faketime", "faketime"),
+];
 
 /// Makes sure that the programs are there.
 pub(super) async fn require() -> Outcome {

@@ -36,6 +36,7 @@
 //!     fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> Work<'a> {
 //!         Box::pin(async move {
 //!             let mut hints = self.0.subscribe();
+//!             ear.is_reached();
 //!             while ear.ready().await {
 //!                 let heard = tokio::select! {
 //!                     () = ear.closed() => break,
@@ -165,6 +166,7 @@ pub enum Verdict {
 pub struct Ear {
     heard: mpsc::Sender<(Heard, oneshot::Sender<Verdict>)>,
     state: watch::Receiver<EarState>,
+    reached: watch::Sender<bool>,
 }
 
 /// What the worker can do with another message.
@@ -185,6 +187,8 @@ pub struct EarEnd {
     pub heard: mpsc::Receiver<(Heard, oneshot::Sender<Verdict>)>,
     /// Says whether there is room.
     pub state: watch::Sender<EarState>,
+    /// Whether messages reach the ear, as far as is known.
+    pub reached: watch::Sender<bool>,
 }
 
 impl Ear {
@@ -192,7 +196,15 @@ impl Ear {
     pub fn new() -> (Self, EarEnd) {
         let (heard, receiver) = mpsc::channel(1);
         let (sender, state) = watch::channel(EarState::Open);
-        (Self { heard, state }, EarEnd { heard: receiver, state: sender })
+        let reached = watch::Sender::new(false);
+        let ear = Self { heard, state, reached: reached.clone() };
+        (ear, EarEnd { heard: receiver, state: sender, reached })
+    }
+
+    /// Says that from now on messages reach the worker, until `listen` ends: a back end calls it when it is connected, or has
+    /// proven more than that. Before, the worker is shown as one that polls.
+    pub fn is_reached(&self) {
+        self.reached.send_replace(true);
     }
 
     /// Waits until there is room for a message; false when the worker stops.
@@ -233,6 +245,7 @@ impl Ear {
     /// Hands a message over; resolves when what it asks for is safe in the table, or was refused. Fails when it is
     /// neither: then it must come again.
     pub async fn hear(&self, heard: Heard) -> Result<Verdict, Error> {
+        self.is_reached();
         let gone = || Error::new(ErrorKind::Conflict, "the worker has stopped");
         let (safe, is_safe) = oneshot::channel();
         self.heard.send((heard, safe)).await.map_err(|_| gone())?;

@@ -33,6 +33,7 @@ impl PostgresBackend {
         let mut listener = Listener::open(self.remat.target()).await?;
         let mut probes = 0_u64;
         self.prove(&mut listener, &mut probes).await?;
+        ear.is_reached();
         // What was enqueued before anybody listened.
         ear.nudge(Heard::Something).await?;
         let mut due = interval_at(Instant::now() + PROBE_EVERY, PROBE_EVERY);

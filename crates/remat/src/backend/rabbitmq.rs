@@ -348,6 +348,7 @@ impl JobBackend for RabbitmqBackend {
     fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async {
             let connection = self.open().await?;
+            ear.is_reached();
             while ear.ready().await {
                 let channel = self
                     .within(async { connection.create_channel().await.map_err(|error| self.failed(&error)) });

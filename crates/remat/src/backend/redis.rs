@@ -123,6 +123,7 @@ impl JobBackend for RedisBackend {
     fn listen<'a>(&'a self, queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async {
             let mut session = self.link.session().await?;
+            ear.is_reached();
             let mut turn = 0;
             while ear.ready().await {
                 let keys = self.keys(&mut session, queues, turn).await?;

@@ -204,7 +204,8 @@ $$;
 -- lock `remc`), so the limits are exact; a row that its asker has not committed to yet is passed over.
 --
 -- The commit need not reach the disk: whatever the worker commits later reaches it with this before it, and if the
--- server goes down first, the row is pending again and nothing has begun.
+-- server goes down first, the row is pending again and nothing has begun. The fence is drawn, not counted: a claim that
+-- was lost so and the one that comes after it must not have the same.
 -- Without a worker, a caller claims `one_run` and does it at once; the row then holds its session.
 create function remat.claim(of_worker bigint, queues text[], slots integer, one_run bigint default null)
 returns setof remat.runs
@@ -242,7 +243,7 @@ begin
     continue when coalesce('v' || r.view_id, 'j' || r.job_name) = any(taken) or r.queue = any(full_queues);
     taken := taken || coalesce('v' || r.view_id, 'j' || r.job_name);
     update remat.runs
-    set    status = 'running', worker_id = of_worker, worker = w.name, fence = fence + 1,
+    set    status = 'running', worker_id = of_worker, worker = w.name, fence = fence + 1 + (random() * 1e12)::bigint,
            started_at = clock_timestamp(), pid = pg_backend_pid(),
            backend_start = (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a)
     where  id = r.id
@@ -303,14 +304,19 @@ as $$ select min(r.due_at) from remat.runs r where r.status = 'pending' and r.du
 
 -- Ending ---------------------------------------------------------------------------------------------------------------
 
--- Another attempt at what a run did not bring about, after a delay. `spends` names the budget: lock, work, or none. To be
--- called in the transaction that ends the run.
+-- Another attempt at what a run did not bring about, after a delay, unless somebody asked to cancel it. `spends` names the
+-- budget: lock, work, or none. To be called in the transaction that ends the run.
 create function remat.retry_run(of_run bigint, delay_ms bigint, spends text) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   again bigint;
 begin
+  -- It failed while somebody wanted it cancelled.
+  if exists (select from remat.runs r where r.id = of_run and r.cancel_asked_at is not null) then
+    perform remat.skip_downstream(of_run);
+    return null;
+  end if;
   insert into remat.runs (view_id, operation, status, trigger, queue, backend, priority, due_at, arguments, job_name,
                           fire_id, coalesce_key, fence, attempt, retry_of, lock_retries, work_retries)
   select r.view_id, r.operation, 'pending', r.trigger, r.queue, r.backend, r.priority,
@@ -327,12 +333,18 @@ $$;
 
 -- Puts a claimed run back that could not begin: somebody else, who is no worker, is at the view.
 create function remat.release_run(of_run bigint, of_fence bigint, delay_ms bigint) returns void
-language sql volatile set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
+begin
   update remat.runs
   set    status = 'pending', started_at = null, pid = null, backend_start = null, worker_id = null,
          worker = null, due_at = clock_timestamp() + delay_ms * interval '1 millisecond'
-  where  id = of_run and fence = of_fence and status = 'running'
+  where  id = of_run and fence = of_fence and status = 'running';
+  -- Who asked for a cancel while it was claimed shall not have to ask again.
+  if found and exists (select from remat.runs r where r.id = of_run and r.cancel_asked_at is not null) then
+    perform remat.cancel_run(of_run);
+  end if;
+end
 $$;
 
 -- Skips what waited for a run that will not succeed, at any distance, and names that run as the one cause.
@@ -359,7 +371,8 @@ $$;
 -- still says running and whose lock nobody holds was therefore rolled back, or has not begun: so its holder must be
 -- gone, too. A worker is gone when its heartbeat is older than `stale`; `me` (if given) is a worker that tells which runs it still holds,
 -- and one that it does not hold for some seconds is lost as well. Where no worker holds it, its session must have gone;
--- behind a pooler the session may outlive its client, and there a minute decides.
+-- behind a pooler the session may outlive its client, and there a minute decides. A time in the future is as old as one
+-- that is as far in the past: the clock was put back.
 create function remat.resolve_lost(me bigint, held bigint[], stale interval default interval '6 seconds')
 returns setof bigint
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -367,6 +380,11 @@ as $$
 declare
   lost remat.runs;
 begin
+  -- Enqueued in the future: the clock was put back, and nobody meant them to wait for it to come round again.
+  update remat.runs
+  set    due_at = clock_timestamp()
+  where  status = 'pending' and due_at > clock_timestamp() + interval '1 minute'
+  and    queued_at > clock_timestamp() + interval '1 minute';
   for lost in
     select r.*
     from   remat.runs r
@@ -378,14 +396,15 @@ begin
              and    l.database = (select d.oid from pg_database d where d.datname = current_database()))
     and    case
              when r.worker_id is null
-             then r.started_at < clock_timestamp() - interval '1 minute'
+             then r.started_at not between clock_timestamp() - interval '1 minute' and clock_timestamp() + interval '1 minute'
                   or not exists (select from pg_stat_activity a
                                  where  a.pid = r.pid
                                  and    (a.backend_start is null or r.backend_start is null or a.backend_start = r.backend_start))
              when r.worker_id = me
-             then r.started_at < clock_timestamp() - stale and r.id <> all(held)
+             then r.started_at not between clock_timestamp() - stale and clock_timestamp() + stale and r.id <> all(held)
              else not exists (select from remat.workers w
-                              where  w.id = r.worker_id and w.heartbeat_at > clock_timestamp() - stale)
+                              where  w.id = r.worker_id
+                              and    w.heartbeat_at between clock_timestamp() - stale and clock_timestamp() + stale)
            end
     for    no key update skip locked
   loop

@@ -34,11 +34,11 @@ pub(super) async fn outcome(
     while began.elapsed() < PATIENCE {
         let left = PATIENCE.saturating_sub(began.elapsed());
         match tokio::time::timeout(left, ask(remat, lease, next, lost)).await {
-            Ok(Ok(run)) if run.status.is_final() => {
+            Ok(Ok(Answer::Over(run))) => {
                 suspect(remat, asked, &run).await;
                 return Ok(run);
             }
-            Ok(Ok(run)) => newest = Some(run),
+            Ok(Ok(Answer::Open(run))) => newest = Some(run),
             Ok(Err(error)) => tracing::debug!(%error, "the server does not answer yet"),
             Err(_) => break,
         }
@@ -63,19 +63,29 @@ async fn suspect(remat: &Remat, asked: Asked<'_>, run: &Run) {
     }
 }
 
-async fn ask(remat: &Remat, lease: Lease, next: Option<Next>, lost: &Failure) -> Result<Run, Error> {
+/// What the server says of a run.
+enum Answer {
+    /// Nothing more is ours to do: it has ended, or somebody else has it.
+    Over(Run),
+    /// Its transaction lives.
+    Open(Run),
+}
+
+async fn ask(remat: &Remat, lease: Lease, next: Option<Next>, lost: &Failure) -> Result<Answer, Error> {
     remat
         .with_session(async |session| {
             let run = runs::get(session, lease.run_id).await?;
             if run.status.is_final() {
-                return Ok(run);
+                return Ok(Answer::Over(run));
             }
             if runs::is_alive(session, lease.run_id).await? {
                 runs::mark_unknown(session, lease).await?;
-            } else {
-                settle_rolled_back(session, lease, next, lost).await?;
+                return Ok(Answer::Open(runs::get(session, lease.run_id).await?));
             }
-            runs::get(session, lease.run_id).await
+            // Also when the row was not ours any more: a server that crashes may take back a claim, and then the run waits
+            // for the next one.
+            settle_rolled_back(session, lease, next, lost).await?;
+            Ok(Answer::Over(runs::get(session, lease.run_id).await?))
         })
         .await
 }

@@ -22,9 +22,18 @@ use crate::{
     },
 };
 
-/// What holds for the statement whatever the role's settings are.
-const PIN: &str =
-    "set local search_path = public; set local TimeZone = 'UTC'; set local lock_timeout = '30s'";
+/// What holds for the statement whatever the role's settings are, and that the server ends it soon after its client is gone
+/// (Linux only).
+const PIN: &str = "set local search_path = public; set local TimeZone = 'UTC'; set local lock_timeout = '30s';
+    select pg_catalog.set_config('client_connection_check_interval', '500ms', true) where pg_catalog.version() like '%linux%'";
+
+/// Commits, and takes back what the statement may have left in the session: another run will have it.
+const COMMIT_AND_TIDY: &str =
+    "commit; reset session authorization; reset role; reset all; discard temp; unlisten *;
+    select pg_catalog.pg_advisory_unlock_all()";
+
+/// The same after a failure; all but locks of the session went with the transaction.
+const ROLL_BACK_AND_TIDY: &str = "rollback; select pg_catalog.pg_advisory_unlock_all()";
 
 pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Run, Error> {
     let session = remat.session().await?;
@@ -33,6 +42,10 @@ pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Re
     let began = Instant::now();
     let done = within_transaction(&session, claim, statement, began).await;
     drop(cancellable);
+    if done.is_err() {
+        // If that cannot be done, neither can what follows, which says so.
+        let _ = session.batch(ROLL_BACK_AND_TIDY).await;
+    }
     let attempted = Attempted { lease: claim.lease, asked: Asked::Claimed(claim), began, done };
     conclude(remat, session, attempted).await
 }
@@ -52,5 +65,5 @@ async fn within_transaction(
         ..Ending::default()
     };
     runs::settle(session, claim.lease, Status::Success, &ending).await?;
-    session.batch("commit").await
+    session.batch(COMMIT_AND_TIDY).await
 }

@@ -14,6 +14,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Session, passfile, tls};
 use crate::error::{Error, ErrorKind};
 
+/// How long to wait for a session where nobody says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Reads one environment variable; tests pass their own.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -44,7 +47,7 @@ impl Target {
         config.application_name(env("PGAPPNAME").as_deref().unwrap_or("remat"));
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_mins(1));
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(10));
+            config.connect_timeout(CONNECT_TIMEOUT);
         }
         let tls = tls::connector(ssl.verifies(), ssl.root_certificate.as_deref())?;
         Ok(Self { config, tls })
@@ -71,8 +74,12 @@ impl Target {
         &self,
         notified: Option<mpsc::UnboundedSender<String>>,
     ) -> Result<Session, Error> {
+        // The client library's own limit ends when the socket is open; a server that accepts and says nothing is as far
+        // away.
         // A handshake is large; boxed, whoever may have to open a session need not carry it.
-        let connected = Box::pin(self.config.connect(self.tls.clone())).await;
+        let limit = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let connected = tokio::time::timeout(limit, Box::pin(self.config.connect(self.tls.clone()))).await;
+        let connected = connected.map_err(|_| self.silent(limit))?;
         let (client, connection) = connected.map_err(|error| self.unreachable(&error))?;
         Ok(Session::start(client, connection, self.tls.clone(), notified))
     }
@@ -86,17 +93,27 @@ impl Target {
     }
 
     fn unreachable(&self, error: &tokio_postgres::Error) -> Error {
-        let failed = Error::new(ErrorKind::Connection, format!("could not connect to {self}"));
         match error.as_db_error() {
-            Some(db) => {
-                failed.with_detail(format!("The server said: {} ({}).", db.message(), db.code().code()))
-            }
-            None => failed
-                .with_detail(format!("{}.", describe(error)))
-                .with_hint("Check --database-url, DATABASE_URL or PGHOST, and that the server runs."),
+            Some(db) => self.not_connected().with_detail(format!(
+                "The server said: {} ({}).",
+                db.message(),
+                db.code().code()
+            )),
+            None => self.not_connected().with_detail(format!("{}.", describe(error))).with_hint(UNREACHABLE),
         }
     }
+
+    fn silent(&self, limit: Duration) -> Error {
+        let detail = format!("The server did not answer within {} s.", limit.as_secs());
+        self.not_connected().with_detail(detail).with_hint(UNREACHABLE)
+    }
+
+    fn not_connected(&self) -> Error {
+        Error::new(ErrorKind::Connection, format!("could not connect to {self}"))
+    }
 }
+
+const UNREACHABLE: &str = "Check --database-url, DATABASE_URL or PGHOST, and that the server runs.";
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,7 @@ use crate::{
     Remat,
     backend::JobBackend,
     error::Error,
+    failure::{Failure, FailureKind, Remedy},
     schedule::{
         Schedule,
         misfire::{self, GRACE},
@@ -110,9 +111,12 @@ impl Scheduler {
         let all: Vec<Fire<'_>> = owed.iter().flat_map(Owed::fires).collect();
         let mut runs = Vec::new();
         for fires in all.chunks(AT_ONCE) {
-            let kind = self.backend.kind();
-            let ids =
-                self.remat.with_session(async |session| Ok(fires::fire(session, fires, kind).await?)).await?;
+            let fired = self.fire_together(fires).await?;
+            let ids = match fired {
+                Ok(ids) => ids,
+                Err(failure) if is_refusal(&failure) => self.fire_each(fires).await?,
+                Err(failure) => return Err(failure.into()),
+            };
             self.wake.notify_one();
             runs.extend(ids);
         }
@@ -121,6 +125,30 @@ impl Scheduler {
             self.announce(&runs).await;
         }
         Ok(runs.len())
+    }
+
+    /// All in one transaction; the inner error is what the server said.
+    async fn fire_together(&self, fires: &[Fire<'_>]) -> Result<Result<Vec<i64>, Failure>, Error> {
+        let kind = self.backend.kind();
+        self.remat.with_session(async |session| Ok(fires::fire(session, fires, kind).await)).await
+    }
+
+    /// Each by itself: one that the server refuses, such as that of a job whose policies somebody wrote by hand, must not
+    /// hold up the others. It is recorded as skipped.
+    async fn fire_each(&self, fires: &[Fire<'_>]) -> Result<Vec<i64>, Error> {
+        let mut runs = Vec::new();
+        for fire in fires {
+            match self.fire_together(std::slice::from_ref(fire)).await? {
+                Ok(ids) => runs.extend(ids),
+                Err(failure) if is_refusal(&failure) => {
+                    tracing::error!(subject = ?fire.subject, at = %fire.at, error = %failure.complaint, "what fell due cannot be enqueued");
+                    let skipped = Fire { skip: Some("refused"), ..fire.clone() };
+                    self.fire_together(&[skipped]).await??;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(runs)
     }
 
     async fn announce(&self, runs: &[i64]) {
@@ -153,6 +181,11 @@ impl Service for Scheduler {
         }
         .boxed()
     }
+}
+
+/// True when the same request will be refused again.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.kind.remedy(), Remedy::Definition(_)) || failure.kind == FailureKind::Other
 }
 
 /// Works out when something fires next. A schedule that cannot be read any more fires never, and says so.

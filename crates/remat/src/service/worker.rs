@@ -36,8 +36,6 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long to wait before a back end is listened to again after it failed: at first, and at most.
 const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
-/// A back end proves itself within so long, or fails.
-const LISTENS_AFTER: Duration = Duration::from_secs(12);
 /// How often a cancel is repeated: one that arrives between two statements cancels nothing.
 const CANCEL_AGAIN: Duration = Duration::from_millis(250);
 
@@ -64,7 +62,6 @@ pub struct Worker {
     id: i64,
     held: Held,
     wake: Arc<Notify>,
-    listens: watch::Sender<bool>,
     health: Health,
 }
 
@@ -84,7 +81,6 @@ impl Worker {
         };
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
-        let listens = watch::Sender::new(true);
         Ok(Self {
             remat: remat.clone(),
             backend,
@@ -92,7 +88,6 @@ impl Worker {
             id,
             held: Held::default(),
             wake,
-            listens,
             health: Health::default(),
         })
     }
@@ -113,19 +108,20 @@ impl Worker {
     /// understand; it has finished its work then, too.
     pub async fn run(self, stop: watch::Receiver<Stop>) -> Result<(), Error> {
         let (ear, end) = Ear::new();
+        let reached = end.reached.clone();
         let outdated = Notify::new();
         let pulse = self.health.pulse("worker");
         let mut crew = Crew { worker: &self, running: JoinSet::new(), end, pulse };
         let result = tokio::select! {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
-            never = self.listen(&ear) => match never {},
-            never = self.beat(State::Running, &outdated) => match never {},
+            never = self.listen(&ear, &reached) => match never {},
+            never = self.beat(State::Running, &reached, &outdated) => match never {},
         };
         let _ = crew.end.state.send(EarState::Closed);
         tokio::select! {
             () = crew.drain(stop) => {}
-            never = self.beat(State::Draining, &outdated) => match never {},
+            never = self.beat(State::Draining, &reached, &outdated) => match never {},
         }
         let left = self.remat.with_session(async |session| Ok(workers::leave(session, self.id).await?));
         if let Err(error) = within(ANSWER, left).await {
@@ -135,12 +131,12 @@ impl Worker {
     }
 
     /// Listens for as long as the worker works, again after each failure.
-    async fn listen(&self, ear: &Ear) -> std::convert::Infallible {
+    async fn listen(&self, ear: &Ear, reached: &watch::Sender<bool>) -> std::convert::Infallible {
         let mut pause = LISTEN_AGAIN.0;
         loop {
             let began = Instant::now();
-            let ended = self.listen_once(ear).await;
-            self.listens.send_replace(false);
+            let ended = self.backend.listen(&self.settings.queues, ear).await;
+            reached.send_replace(false);
             if began.elapsed() > LISTEN_AGAIN.1 {
                 pause = LISTEN_AGAIN.0;
             }
@@ -153,23 +149,17 @@ impl Worker {
         }
     }
 
-    /// Listens until that fails. After a failure it counts as listening only once it has lasted.
-    async fn listen_once(&self, ear: &Ear) -> Result<(), Error> {
-        let mut listening = self.backend.listen(&self.settings.queues, ear);
-        tokio::select! {
-            ended = &mut listening => return ended,
-            () = sleep(LISTENS_AFTER) => {}
-        }
-        self.listens.send_replace(true);
-        listening.await
-    }
-
     /// Says that the worker lives, and does what the answer asks for.
-    async fn beat(&self, state: State, outdated: &Notify) -> std::convert::Infallible {
+    async fn beat(
+        &self,
+        state: State,
+        reached: &watch::Sender<bool>,
+        outdated: &Notify,
+    ) -> std::convert::Infallible {
         let pulse = self.health.pulse("heartbeat");
         loop {
             pulse.back_within(HEARTBEAT + ANSWER * 3);
-            let state = match (state, *self.listens.borrow()) {
+            let state = match (state, *reached.borrow()) {
                 (State::Running, false) => State::Polling,
                 (state, _) => state,
             };

@@ -9,5 +9,6 @@ mod fires;
 mod policies;
 mod requests;
 mod retries;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -81,6 +81,7 @@ impl JobBackend for SidekiqBackend {
         Box::pin(async {
             // Another list for each call: what an earlier one left behind must lose its sign of life.
             let mut takings = Takings::open(self, random_hex()).await?;
+            ear.is_reached();
             takings.listen(queues, ear).await
         })
     }
