@@ -82,7 +82,7 @@ create table remat.runs (
     job_name       text,
     fire_id        bigint,
     -- what somebody else calls this request: the same twice is one run
-    request_key    text unique,
+    request_key    text,
     cancel_asked_at timestamptz,
     pid            integer,
     backend_start  timestamptz,
@@ -115,8 +115,11 @@ create table remat.runs (
     constraint refreshed_says_as_of_when check (status <> 'success' or operation <> 'refresh' or data_as_of is not null)
 ) with (fillfactor = 90);
 
+-- Each change of a run's status writes every index that has its row: so indexes leave out what nobody looks for in them.
+
 -- the last runs of a view
-create index runs_of_view on remat.runs (view_id, id desc);
+create index runs_of_view on remat.runs (view_id, id desc) where view_id is not null;
+create unique index runs_request_key on remat.runs (request_key) where request_key is not null;
 -- how fresh a view is: its last successful run that filled it
 create index runs_that_filled on remat.runs (view_id, data_as_of desc) where status = 'success' and data_as_of is not null;
 -- what is at work: few rows, looked at often

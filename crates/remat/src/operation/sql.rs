@@ -9,13 +9,16 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::attempt::{Asked, Attempted, conclude, millis};
+use super::{
+    attempt::{Asked, Attempted, conclude, millis},
+    claimed::Ended,
+};
 use crate::{
     Remat,
     error::Error,
     failure::Failure,
     pg::{Session, lock},
-    run::{Run, Status},
+    run::Status,
     store::{
         queue::Claim,
         runs::{self, Ending},
@@ -26,31 +29,41 @@ use crate::{
 const PIN: &str =
     "set local search_path = public; set local TimeZone = 'UTC'; set local lock_timeout = '30s'";
 
-pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Run, Error> {
+pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Ended, Error> {
     let session = remat.session().await?;
     let cancellable = remat.cancellable(&session);
     let _at_work = remat.at_work(claim.lease.run_id, &session);
     let began = Instant::now();
     let done = within_transaction(&session, claim, statement, began).await;
     drop(cancellable);
-    let attempted = Attempted { lease: claim.lease, asked: Asked::Claimed(claim), began, done };
-    conclude(remat, session, attempted).await
+    match done {
+        Ok(duration_ms) => {
+            remat.give_back(session);
+            Ok(Ended { view: None, status: Status::Success, duration_ms: Some(duration_ms), error: None })
+        }
+        Err(failure) => {
+            let asked = Asked::Claimed(claim);
+            let attempted = Attempted { lease: claim.lease, asked, began, done: Err(failure) };
+            conclude(remat, session, attempted).await.map(Ended::from)
+        }
+    }
 }
 
+/// Gives the milliseconds that it took.
 async fn within_transaction(
     session: &Session,
     claim: &Claim,
     statement: &str,
     began: Instant,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     lock::begin_run(session, claim.lease.run_id, PIN).await?;
     let touched = session.execute(statement, &[]).await?;
     session.check_cancelled()?;
+    let took = millis(began);
     let ending = Ending {
-        duration_ms: Some(millis(began)),
+        duration_ms: Some(took),
         meta: json!({ "job": claim.job_name, "rows": touched }),
         ..Ending::default()
     };
-    runs::settle(session, claim.lease, Status::Success, &ending).await?;
-    session.batch("commit").await
+    runs::succeed(session, claim.lease, &ending).await.map(|()| took)
 }
