@@ -108,7 +108,16 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
             "definitions": args.definitions, "old_runs": args.old_runs, "runs_mb": megabytes, "seconds": args.seconds,
             "slots": args.slots,
         }),
-        columns: vec!["", "runs", "p50 ms", "p95 ms", "p99 ms", "worst ms", "enqueued p99 ms", "enqueued worst ms"],
+        columns: vec![
+            "",
+            "runs",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "worst ms",
+            "enqueued p99 ms",
+            "enqueued worst ms",
+        ],
         lines,
         targets,
     })
@@ -126,7 +135,8 @@ async fn fill(place: &Place, args: &Args) -> Outcome {
         first = last + 1;
     }
     place.sql.execute(DEFINITIONS, &[&i32::try_from(args.definitions)?]).await?;
-    place.sql.batch_execute("vacuum analyze; checkpoint").await?;
+    place.sql.batch_execute("vacuum analyze").await?;
+    place.sql.batch_execute("checkpoint").await?;
     eprintln!("dispatch: ready after {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }
@@ -199,7 +209,8 @@ struct Running {
 
 impl Running {
     async fn start(place: &Place, args: &Args, schedules: bool, works: bool, listens: bool) -> Outcome<Self> {
-        let remat = Remat::builder().database_url(&place.url)?.idle_sessions(args.slots + 4).connect().await?;
+        let remat =
+            Remat::builder().database_url(&place.url)?.idle_sessions(args.slots + 4).connect().await?;
         let worker = works.then(|| WorkerSettings {
             name: "bench".into(),
             queues: Vec::new(),

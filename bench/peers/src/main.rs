@@ -66,9 +66,8 @@ async fn enqueue(pool: &PgPool, numbers: &Numbers, at_once: u32) -> Outcome {
             let mut next = first;
             while next < last {
                 let end = (next + at_once).min(last);
-                let tasks: Result<Vec<_>, serde_json::Error> = (next..end)
-                    .map(|job| Ok(TaskBuilder::new(serde_json::to_vec(&job)?).build()))
-                    .collect();
+                let tasks: Result<Vec<_>, serde_json::Error> =
+                    (next..end).map(|job| Ok(TaskBuilder::new(serde_json::to_vec(&job)?).build())).collect();
                 push_tasks(&mut *connection, QUEUE, tasks?).await?;
                 next = end;
             }
@@ -86,7 +85,7 @@ async fn work_off(pool: &PgPool, numbers: &Numbers, clients: impl Future<Output 
     let config = Config::default().queue(QUEUE).batch_size(numbers.slots);
     let backend = PostgresStorage::<u32>::new(pool).with_config(config);
     let name = format!("bench-{}", std::process::id());
-    let worker = WorkerBuilder::new(&name).backend(backend).concurrency(numbers.slots).build(nothing);
+    let worker = WorkerBuilder::new(name.as_str()).backend(backend).concurrency(numbers.slots).build(nothing);
     let done = async {
         clients.await?;
         let sql = "select count(*) from apalis.jobs where status = 'Done'";

@@ -135,7 +135,10 @@ async fn make_views(place: &Place) -> Outcome {
         let definition = Definition {
             strategy: Strategy::Merge,
             key: vec![Identifier::new("id")?],
-            ..Definition::new(RelationName::new("bench", format!("tiny_{number}"))?, "select 1 as id, now() as at")
+            ..Definition::new(
+                RelationName::new("bench", format!("tiny_{number}"))?,
+                "select 1 as id, now() as at",
+            )
         };
         let view = place.remat.define(&definition).await?;
         place.remat.create(&view, CreateOptions::default()).await?.check()?;

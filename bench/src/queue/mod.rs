@@ -95,7 +95,11 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Vec<Section>>
             }
         }
     }
-    Ok(contenders.iter().zip(&figures).map(|(contender, figures)| section(contender, args, figures)).collect())
+    Ok(contenders
+        .iter()
+        .zip(&figures)
+        .map(|(contender, figures)| section(contender, args, figures))
+        .collect())
 }
 
 fn section(contender: &Contender, args: &Args, figures: &[Vec<Figures>]) -> Section {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join;
 use remat::{
     Remat,
     backend::PostgresBackend,
@@ -9,7 +10,7 @@ use remat::{
     service::{Stop, worker::WorkerSettings},
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, types::ToSql};
 
 use super::{BATCH, Phase};
 use crate::{
@@ -60,11 +61,17 @@ async fn enqueue(place: &Place, clients: u32, call: &str, runs: u32, at_once: u3
         let sql = sql.clone();
         working.spawn(async move {
             let statement = connection.prepare(&sql).await?;
+            let tell = connection.prepare("select pg_notify('remat', 'run')").await?;
             let mut next = first;
             while next < last {
                 let end = (next + at_once).min(last);
                 let bounds = [i32::try_from(next)?, i32::try_from(end)? - 1];
-                connection.query_one(&statement, &[&bounds[0], &bounds[1]]).await?;
+                let bounds: [&(dyn ToSql + Sync); 2] = [&bounds[0], &bounds[1]];
+                // In one round trip, as the library does it.
+                let (enqueued, told) =
+                    join(connection.query_one(&statement, &bounds), connection.query_one(&tell, &[])).await;
+                enqueued?;
+                told?;
                 next = end;
             }
             Ok::<_, crate::Failed>(())
