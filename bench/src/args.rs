@@ -1,8 +1,9 @@
 //! What was typed.
 
 /// How to call the program.
-pub(crate) const USAGE: &str = "usage: remat-bench <swap|merge|overhead|all> [--rows N] [--rounds K] \
-     [--repeats N] [--database-url URL] [--json]";
+pub(crate) const USAGE: &str = "usage: remat-bench <swap|merge|overhead|queue|dispatch|all> [--rows N] [--rounds K] \
+     [--repeats N] [--runs N] [--slots N] [--clients N] [--peer PROGRAM] [--old-runs N] [--definitions N] \
+     [--seconds N] [--database-url URL] [--json]";
 
 /// One of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(crate) enum What {
     Swap,
     Merge,
     Overhead,
+    Queue,
+    Dispatch,
 }
 
 /// What to measure, and on how much.
@@ -22,6 +25,20 @@ pub(crate) struct Args {
     pub(crate) rounds: usize,
     /// How often each tiny refresh is measured.
     pub(crate) repeats: usize,
+    /// How many runs go through the queue in each phase.
+    pub(crate) runs: u32,
+    /// How many runs a worker does at once.
+    pub(crate) slots: usize,
+    /// How many connections enqueue at once.
+    pub(crate) clients: u32,
+    /// The program that drives another queue through the same phases; see `bench/peers`.
+    pub(crate) peer: Option<String>,
+    /// How many runs of the past lie in the table while dispatch is measured.
+    pub(crate) old_runs: i64,
+    /// How many definitions fire, each once a minute.
+    pub(crate) definitions: u32,
+    /// How long dispatch is measured.
+    pub(crate) seconds: u32,
     /// An empty database to measure in; a private server is started when none is given.
     pub(crate) database_url: Option<String>,
     pub(crate) json: bool,
@@ -33,23 +50,49 @@ impl Args {
             Some("swap") => vec![What::Swap],
             Some("merge") => vec![What::Merge],
             Some("overhead") => vec![What::Overhead],
-            Some("all") => vec![What::Swap, What::Merge, What::Overhead],
+            Some("queue") => vec![What::Queue],
+            Some("dispatch") => vec![What::Dispatch],
+            Some("all") => vec![What::Swap, What::Merge, What::Overhead, What::Queue, What::Dispatch],
             _ => return Err("say what to measure".into()),
         };
-        let mut args =
-            Self { what, rows: 1_500_000, rounds: 3, repeats: 200, database_url: None, json: false };
+        let mut args = Self { what, ..Self::usual() };
         while let Some(option) = typed.next() {
             let mut value = || typed.next().ok_or_else(|| format!("{option} needs a value"));
             match option.as_str() {
                 "--rows" => args.rows = number(&value()?)?,
                 "--rounds" => args.rounds = number(&value()?)?,
                 "--repeats" => args.repeats = number(&value()?)?,
+                "--runs" => args.runs = number(&value()?)?,
+                "--slots" => args.slots = number(&value()?)?,
+                "--clients" => args.clients = number(&value()?)?,
+                "--peer" => args.peer = Some(value()?),
+                "--old-runs" => args.old_runs = number(&value()?)?,
+                "--definitions" => args.definitions = number(&value()?)?,
+                "--seconds" => args.seconds = number(&value()?)?,
                 "--database-url" => args.database_url = Some(value()?),
                 "--json" => args.json = true,
                 _ => return Err(format!("unknown option \"{option}\"")),
             }
         }
         Ok(args)
+    }
+
+    fn usual() -> Self {
+        Self {
+            what: Vec::new(),
+            rows: 1_500_000,
+            rounds: 3,
+            repeats: 200,
+            runs: 20_000,
+            slots: 16,
+            clients: 4,
+            peer: None,
+            old_runs: 10_000_000,
+            definitions: 1_000,
+            seconds: 60,
+            database_url: None,
+            json: false,
+        }
     }
 }
 
@@ -69,7 +112,7 @@ mod tests {
     #[test]
     fn options_overrule_what_is_usual() {
         let args = parse("all --rows 20_000 --rounds 1 --json").unwrap();
-        assert_eq!((args.what.len(), args.rows, args.rounds, args.json), (3, 20_000, 1, true));
+        assert_eq!((args.what.len(), args.rows, args.rounds, args.json), (5, 20_000, 1, true));
         assert_eq!(parse("swap").unwrap().rows, 1_500_000);
     }
 

@@ -1,5 +1,6 @@
 //! Measures remat beside what PostgreSQL does by itself: readers during a swap, merge against REFRESH, and what remat
-//! adds to a statement. See README.md for the method.
+//! adds to a statement; and how many runs go through its queue, and how soon one begins that is due. See README.md for
+//! the method.
 //!
 //! Law: everything that is compared is measured in one run on one server, in turns; contents are compared after each
 //! refresh, and a figure without equal contents is an error. Figures go to the output, progress to the error stream.
@@ -7,10 +8,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod args;
+mod dispatch;
 mod measure;
 mod merge;
 mod overhead;
 mod place;
+mod processor;
+mod queue;
 mod readers;
 mod report;
 mod swap;
@@ -61,6 +65,12 @@ async fn run(args: &Args) -> Outcome {
                 }
             }
             What::Overhead => report.add(Box::pin(overhead::measure(&place, args)).await?),
+            What::Queue => {
+                for section in Box::pin(queue::measure(&place, args)).await? {
+                    report.add(section);
+                }
+            }
+            What::Dispatch => report.add(Box::pin(dispatch::measure(&place, args)).await?),
         }
     }
     let text = if args.json { format!("{:#}", report.to_json()) } else { report.to_markdown() };

@@ -41,7 +41,10 @@ impl PostgresBackend {
             tokio::select! {
                 () = ear.closed() => return Ok(()),
                 payload = listener.next() => match payload {
-                    Some(payload) if payload == "run" => ear.nudge(Heard::Something).await?,
+                    Some(payload) if payload == "run" => {
+                        listener.skip_arrived();
+                        ear.nudge(Heard::Something).await?;
+                    }
                     Some(_) => {}
                     None => return Err(Error::new(ErrorKind::Connection, "the listening connection was lost")),
                 },

@@ -128,8 +128,10 @@ create table remat.runs (
 -- Each index costs each run that it holds, so most hold only what is rare or what has ended. All runs are in the primary
 -- key and in the first; a run that succeeded further in the second.
 
+-- Each change of a run's status writes every index that has its row: so indexes leave out what nobody looks for in them.
+
 -- the last runs of a view
-create index runs_of_view on remat.runs (view_id, id desc);
+create index runs_of_view on remat.runs (view_id, id desc) where view_id is not null;
 -- How fresh a view is: its last refresh that succeeded. The statistics read the durations along with it, which lie
 -- scattered over the table otherwise; retention reads it from the other end.
 create index runs_that_filled on remat.runs (view_id, data_as_of desc) include (duration_ms)

@@ -22,6 +22,9 @@
 -- the caller commits, and claims pass over locked rows; only rows younger than a second are joined so, that callers who
 -- come one after the other cannot hold up the claim for ever. What is enqueued twice nevertheless becomes one run when
 -- it is claimed.
+--
+-- Within a transaction block the notification goes with its commit. Outside of one the caller sends it afterwards: of all
+-- commits that notify, the server lets one reach the disk after the other.
 create function remat.enqueue_run(
     operation text, of_view bigint, of_job text, arguments jsonb, trigger text, dispatch jsonb, backend text,
     due_at timestamptz, fire_id bigint, waits_for bigint[], of_request text, may_write boolean)
@@ -64,13 +67,13 @@ begin
           coalesce((dispatch->>'priority')::integer, 0), due_at, arguments, of_job, fire_id, key, waits_for,
           of_request, 0, coalesce((dispatch->>'lock_retries')::integer, 10),
           coalesce((dispatch->>'work_retries')::integer, 3))
-  on conflict (request_key) where request_key is not null do nothing
+  on conflict do nothing
   returning id into run_id;
   outcome := case when run_id is null then 'joined' else 'enqueued' end;
   if run_id is null then
     select r.id into run_id from remat.runs r where r.request_key = of_request;
   end if;
-  if backend = 'postgres' then
+  if backend = 'postgres' and may_write then
     perform pg_notify('remat', 'run');
   end if;
   return next;
@@ -203,68 +206,104 @@ $$;
 -- work already, none that waits for another, none of a queue that is full. Claims come one after another (the advisory
 -- lock `remc`), so the limits are exact; a row that its asker has not committed to yet is passed over.
 --
+-- What waits is read in the order of its index, row by row and unlocked, until enough is found, and only what is taken is
+-- locked: a claim costs the same however much waits. So nothing here may sort, and plans are made once per session.
+--
 -- The commit need not reach the disk: whatever the worker commits later reaches it with this before it, and if the
 -- server goes down first, the row is pending again and nothing has begun. The fence is drawn, not counted: a claim that
 -- was lost so and the one that comes after it must not have the same.
 -- Without a worker, a caller claims `one_run` and does it at once; the row then holds its session.
 create function remat.claim(of_worker bigint, queues text[], slots integer, one_run bigint default null)
 returns setof remat.runs
-language plpgsql set search_path = pg_catalog, pg_temp
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_sort = off
+set enable_seqscan = off
+set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  now_at timestamptz := clock_timestamp();
-  taken  text[] := '{}';
-  full_queues text[];
-  r      remat.runs;
-  w      remat.workers;
-begin
-  perform set_config('synchronous_commit', 'off', true);
-  perform pg_advisory_xact_lock(1919249763, 0);
-  select * into w from remat.workers where id = of_worker;
-  full_queues := remat.full_queues();
-  for r in
-    select *
+  now_at      timestamptz := clock_timestamp();
+  is_limited  boolean;
+  -- the views and jobs that are at work, those that this claim takes among them
+  busy        text[];
+  full_queues text[] := '{}';
+  -- what this claim takes, and the queue of each
+  taken       bigint[] := '{}';
+  taken_from  text[] := '{}';
+  waiting     cursor for
+    select c.id, c.queue, coalesce('v' || c.view_id, 'j' || c.job_name) as subject
     from   remat.runs c
     where  c.status = 'pending' and c.due_at <= now_at
     and    (queues is null or c.queue = any(queues))
-    and    (one_run is null or c.id = one_run)
-    and    not exists (select from remat.runs l
-                       where  l.status in ('running', 'unknown') and l.view_id = c.view_id)
-    and    (c.view_id is not null
-            or not exists (select from remat.runs l
-                           where  l.status in ('running', 'unknown') and l.view_id is null and l.job_name = c.job_name))
     and    (c.waits_for = '{}'
             or not exists (select from remat.runs u
                            where  u.id = any(c.waits_for) and u.status in ('pending', 'running', 'unknown')))
-    order  by c.priority desc, c.due_at, c.id
-    for    no key update skip locked
-  loop
-    exit when cardinality(taken) >= slots or '*' = any(full_queues);
-    continue when coalesce('v' || r.view_id, 'j' || r.job_name) = any(taken) or r.queue = any(full_queues);
-    taken := taken || coalesce('v' || r.view_id, 'j' || r.job_name);
+    order  by c.priority desc, c.due_at, c.id;
+  asked       cursor for
+    select c.id, c.queue, coalesce('v' || c.view_id, 'j' || c.job_name) as subject
+    from   remat.runs c
+    where  c.id = one_run and c.due_at <= now_at
+    and    not exists (select from remat.runs u
+                       where  u.id = any(c.waits_for) and u.status in ('pending', 'running', 'unknown'));
+  candidate   record;
+  now_is      text;
+  r           remat.runs;
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  perform pg_advisory_xact_lock(1919249763, 0);
+  busy := array(select coalesce('v' || l.view_id, 'j' || l.job_name) from remat.runs l
+                where  l.status in ('running', 'unknown'));
+  is_limited := exists (select from remat.queues);
+  if is_limited then
+    full_queues := remat.full_queues('{}');
+  end if;
+  if one_run is null then open waiting; else open asked; end if;
+  while cardinality(taken) < slots and '*' <> all(full_queues) loop
+    if one_run is null then fetch waiting into candidate; else fetch asked into candidate; end if;
+    exit when not found;
+    continue when candidate.subject = any(busy) or candidate.queue = any(full_queues);
+    select l.status into now_is from remat.runs l where l.id = candidate.id for no key update skip locked;
+    continue when now_is is distinct from 'pending';
+    busy := busy || candidate.subject;
+    taken := taken || candidate.id;
+    taken_from := taken_from || candidate.queue;
+    if is_limited then
+      full_queues := remat.full_queues(taken_from);
+    end if;
+  end loop;
+  if taken = '{}' then
+    return;
+  end if;
+  -- One statement for all of them: each has the checks of the table read anew.
+  for r in
     update remat.runs
-    set    status = 'running', worker_id = of_worker, worker = w.name, fence = fence + 1 + (random() * 1e12)::bigint,
-           started_at = clock_timestamp(), pid = pg_backend_pid(),
-           backend_start = (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a)
-    where  id = r.id
-    returning * into r;
+    set    status = 'running', worker_id = of_worker, worker = (select w.name from remat.workers w where w.id = of_worker),
+           fence = fence + 1 + (random() * 1e12)::bigint, started_at = clock_timestamp(), pid = pg_backend_pid(),
+           backend_start = case when of_worker is null
+                                then (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a) end
+    where  id = any(taken)
+    returning *
+  loop
     if r.coalesce_key is not null then
       perform remat.coalesce_into(r);
     end if;
-    full_queues := remat.full_queues();
     return next r;
   end loop;
 end
 $$;
 
--- The queues that may not begin another run now.
-create function remat.full_queues() returns text[]
-language sql volatile set search_path = pg_catalog, pg_temp
+-- The queues that may not begin another run now, once those have begun that are taken from these.
+create function remat.full_queues(taken_from text[]) returns text[]
+language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(q.name), '{}')
-  from   remat.queues q
-  where  q.concurrency <= (select count(*) from remat.runs l
-                           where  l.status in ('running', 'unknown') and (q.name = '*' or l.queue = q.name))
+begin
+  return (select coalesce(array_agg(q.name), '{}')
+          from   remat.queues q
+          where  q.concurrency <= (select count(*) from remat.runs l
+                                   where  l.status in ('running', 'unknown') and (q.name = '*' or l.queue = q.name))
+                                + (select count(*) from unnest(taken_from) t where q.name = '*' or t = q.name));
+end
 $$;
 
 -- Whoever else asked for the same gets it from this run, which begins now.
@@ -299,10 +338,51 @@ $$;
 
 -- When the next run falls due that is not due yet.
 create function remat.next_due() returns timestamptz
-language sql volatile set search_path = pg_catalog, pg_temp
-as $$ select min(r.due_at) from remat.runs r where r.status = 'pending' and r.due_at > clock_timestamp() $$;
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select min(r.due_at) from remat.runs r where r.status = 'pending' and r.due_at > clock_timestamp());
+end
+$$;
 
 -- Ending ---------------------------------------------------------------------------------------------------------------
+
+-- Ends a run. Fails with RM001 when it is no longer the caller's, so that a commit which is on its way behind this call
+-- rolls the work back.
+create function remat.end_run(
+    of_run bigint, of_fence bigint, ended_as text, by_strategy text, because text, as_of timestamptz, waited_ms bigint,
+    took_ms bigint, before bigint, after bigint, inserted bigint, updated bigint, deleted bigint, size bigint,
+    message text, code text, detail text, hint text, facts jsonb) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update remat.runs r
+  set    status         = ended_as,
+         strategy       = by_strategy,
+         reason         = because,
+         data_as_of     = as_of,
+         lock_wait_ms   = waited_ms,
+         duration_ms    = took_ms,
+         rows_before    = before,
+         rows_after     = after,
+         rows_inserted  = inserted,
+         rows_updated   = updated,
+         rows_deleted   = deleted,
+         bytes          = size,
+         error_message  = message,
+         error_sqlstate = code,
+         error_detail   = detail,
+         error_hint     = hint,
+         meta           = r.meta || facts,
+         finished_at    = clock_timestamp()
+  where  r.id = of_run
+  and    r.fence = of_fence
+  and    r.status in ('running', 'unknown');
+  if not found then
+    raise exception 'run % was taken over or ended by another', of_run using errcode = 'RM001';
+  end if;
+end
+$$;
 
 -- Another attempt at what a run did not bring about, after a delay, unless somebody asked to cancel it. `spends` names the
 -- budget: lock, work, or none. To be called in the transaction that ends the run.

@@ -148,8 +148,7 @@ where
             // A request that came between two statements found nothing to cancel at the server.
             session.check_cancelled()?;
             ending.duration_ms = Some(millis(began));
-            runs::settle(session, lease, Status::Success, &ending).await?;
-            session.batch("commit").await
+            runs::succeed(session, lease, &ending, "commit").await
         }
         Done::Skipped(reason) => {
             session.batch("rollback").await?;

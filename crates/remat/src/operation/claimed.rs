@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     failure::{Failure, FailureKind},
     job::Job,
+    name::RelationName,
     run::{
         Operation, Run, Status,
         retry::{self, Budget, Budgets},
@@ -18,11 +19,27 @@ use crate::{
     },
 };
 
-/// Does it and gives the run as its row has it afterwards. A run that failed is not an error; an error means that its
-/// end could not be written, and that the rescuer will find out.
-pub(crate) async fn perform(remat: &Remat, claim: &Claim) -> Result<Run, Error> {
+/// How a claimed run ended, for the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) view: Option<RelationName>,
+    pub(crate) status: Status,
+    pub(crate) duration_ms: Option<i64>,
+    pub(crate) error: Option<String>,
+}
+
+impl From<Run> for Ended {
+    fn from(run: Run) -> Self {
+        let error = run.error.map(|error| error.primary);
+        Self { view: run.view, status: run.status, duration_ms: run.duration_ms, error }
+    }
+}
+
+/// Does it and says how it ended. A run that failed is not an error; an error means that its end could not be written,
+/// and that the rescuer will find out.
+pub(crate) async fn perform(remat: &Remat, claim: &Claim) -> Result<Ended, Error> {
     let asked = Asked::Claimed(claim);
-    match (claim.view_id, read(claim)) {
+    let run = match (claim.view_id, read(claim)) {
         (_, Err(unreadable)) => refuse(remat, claim, unreadable).await,
         (Some(view_id), Ok(Work::Job(Job::Create(options)))) => {
             create::create(remat, view_id, options, asked).await
@@ -33,9 +50,10 @@ pub(crate) async fn perform(remat: &Remat, claim: &Claim) -> Result<Run, Error> 
         (Some(view_id), Ok(Work::Job(Job::Delete(options)))) => {
             delete::delete(remat, view_id, options, asked).await
         }
-        (_, Ok(Work::Sql(statement))) => sql::perform(remat, claim, &statement).await,
+        (_, Ok(Work::Sql(statement))) => return sql::perform(remat, claim, &statement).await,
         (None, Ok(Work::Job(_))) => refuse(remat, claim, unreadable(claim)).await,
-    }
+    };
+    run.map(Ended::from)
 }
 
 /// What follows an attempt of this claim that failed so.

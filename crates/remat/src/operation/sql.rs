@@ -9,13 +9,16 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::attempt::{Asked, Attempted, conclude, millis};
+use super::{
+    attempt::{Asked, Attempted, conclude, millis},
+    claimed::Ended,
+};
 use crate::{
     Remat,
     error::Error,
     failure::Failure,
     pg::{Session, lock},
-    run::{Run, Status},
+    run::Status,
     store::{
         queue::Claim,
         runs::{self, Ending},
@@ -35,35 +38,43 @@ const COMMIT_AND_TIDY: &str =
 /// The same after a failure; all but locks of the session went with the transaction.
 const ROLL_BACK_AND_TIDY: &str = "rollback; select pg_catalog.pg_advisory_unlock_all()";
 
-pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Run, Error> {
+pub(super) async fn perform(remat: &Remat, claim: &Claim, statement: &str) -> Result<Ended, Error> {
     let session = remat.session().await?;
     let cancellable = remat.cancellable(&session);
     let _at_work = remat.at_work(claim.lease.run_id, &session);
     let began = Instant::now();
     let done = within_transaction(&session, claim, statement, began).await;
     drop(cancellable);
-    if done.is_err() {
-        // If that cannot be done, neither can what follows, which says so.
-        let _ = session.batch(ROLL_BACK_AND_TIDY).await;
+    match done {
+        Ok(duration_ms) => {
+            remat.give_back(session);
+            Ok(Ended { view: None, status: Status::Success, duration_ms: Some(duration_ms), error: None })
+        }
+        Err(failure) => {
+            // If that cannot be done, neither can what follows, which says so.
+            let _ = session.batch(ROLL_BACK_AND_TIDY).await;
+            let asked = Asked::Claimed(claim);
+            let attempted = Attempted { lease: claim.lease, asked, began, done: Err(failure) };
+            conclude(remat, session, attempted).await.map(Ended::from)
+        }
     }
-    let attempted = Attempted { lease: claim.lease, asked: Asked::Claimed(claim), began, done };
-    conclude(remat, session, attempted).await
 }
 
+/// Gives the milliseconds that it took.
 async fn within_transaction(
     session: &Session,
     claim: &Claim,
     statement: &str,
     began: Instant,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     lock::begin_run(session, claim.lease.run_id, PIN).await?;
     let touched = session.execute(statement, &[]).await?;
     session.check_cancelled()?;
+    let took = millis(began);
     let ending = Ending {
-        duration_ms: Some(millis(began)),
+        duration_ms: Some(took),
         meta: json!({ "job": claim.job_name, "rows": touched }),
         ..Ending::default()
     };
-    runs::settle(session, claim.lease, Status::Success, &ending).await?;
-    session.batch(COMMIT_AND_TIDY).await
+    runs::succeed(session, claim.lease, &ending, COMMIT_AND_TIDY).await.map(|()| took)
 }

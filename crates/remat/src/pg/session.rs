@@ -1,11 +1,16 @@
 //! One connection to the server, with its notices and the means to cancel what it does.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join, stream};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
@@ -99,6 +104,25 @@ impl Session {
     /// Runs exactly one statement that gives one row or none.
     pub async fn query_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Failure> {
         Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Commits right behind `last`, the last statement of the transaction, without waiting for its answer. A statement that
+    /// the server refuses fails the transaction, and its commit is then a rollback: so `last` must fail where nothing may
+    /// be committed. If it fails before it is sent, the commit is not sent either.
+    pub(crate) async fn then_commit<T>(
+        &self,
+        last: impl Future<Output = Result<T, Failure>>,
+        commit: &str,
+    ) -> Result<T, Failure> {
+        let mut last = pin!(last);
+        // The first poll sends it; what is ready then was never sent.
+        if let Poll::Ready(unsent) = poll_fn(|context| Poll::Ready(last.as_mut().poll(context))).await {
+            let value = unsent?;
+            return self.batch(commit).await.map(|()| value);
+        }
+        let (value, committed) = join(last, self.batch(commit)).await;
+        let value = value?;
+        committed.map(|()| value)
     }
 
     /// What the server said beside its answers since the last call, the first hundred lines.

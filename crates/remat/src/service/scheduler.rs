@@ -69,17 +69,22 @@ impl Scheduler {
         Self { remat, backend, wake, seed, clock: None, planned: HashMap::new() }
     }
 
+    /// Fires before it reads: what is due must not wait until a thousand definitions have been read again.
     async fn tick(&mut self) -> Result<Pass, Error> {
-        let clock = match self.clock {
-            Some(clock) if clock.age() < READ_EVERY => clock,
-            _ => self.read().await?,
+        let clock = match self.clock.take() {
+            Some(clock) => clock,
+            None => self.read().await?,
         };
         let mut owed = self.owed(clock.now());
         // Every scheduler inserts in the same order, so that none waits for another in a circle.
         owed.sort_by(|a, b| a.subject.cmp(&b.subject));
         let fired = self.fire(&owed).await?;
+        let clock = if clock.age() < READ_EVERY { clock } else { self.read().await? };
+        // What broke off above is read again.
+        self.clock = Some(clock);
         let next = self.planned.values().map(|planned| planned.next).min();
-        let rest = next.map_or(READ_EVERY, |next| clock.until(next).min(READ_EVERY));
+        let until_read = READ_EVERY.saturating_sub(clock.age());
+        let rest = next.map_or(until_read, |next| clock.until(next).min(until_read));
         let did = (fired > 0).then(|| format!("enqueued {fired} runs"));
         Ok(Pass { did, rest })
     }
@@ -95,15 +100,16 @@ impl Scheduler {
                 self.planned.insert(planned.source.subject.clone(), planned);
             }
         }
-        let clock = Clock::set(now);
-        self.clock = Some(clock);
-        Ok(clock)
+        Ok(Clock::set(now))
     }
 
     fn owed(&mut self, now: Timestamp) -> Vec<Owed> {
         let seed = self.seed;
         let due = self.planned.values_mut().filter(|planned| planned.next <= now);
-        due.map(|planned| planned.owed(now, seed)).collect()
+        let mut owed: Vec<Owed> = due.map(|planned| planned.owed(now, seed)).collect();
+        // Schedulers of several processes insert the same rows and wait for each other: in one order, never in a circle.
+        owed.sort_by(|a, b| a.subject.cmp(&b.subject));
+        owed
     }
 
     /// Deals with the times; those that another scheduler has dealt with are none of ours.

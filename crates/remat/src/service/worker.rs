@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -22,8 +22,9 @@ use crate::{
     Remat,
     backend::{Ear, EarEnd, EarState, Heard, JobBackend, Verdict},
     error::{Error, ErrorKind},
-    migrate, operation,
-    run::{Run, Trigger},
+    migrate,
+    operation::claimed::{self, Ended},
+    run::Trigger,
     store::{
         queue::{self, Claim},
         workers::{self, Registration, State},
@@ -36,6 +37,10 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long to wait before a back end is listened to again after it failed: at first, and at most.
 const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+/// How long there is at least between two looks into the table: runs that end or come at the same time are one claim.
+const LOOKS_APART: Duration = Duration::from_millis(3);
+/// How long after a claim that got something the next is due: only a worker that finds nothing asks when to come again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How often a cancel is repeated: one that arrives between two statements cancels nothing.
 const CANCEL_AGAIN: Duration = Duration::from_millis(250);
 
@@ -111,7 +116,8 @@ impl Worker {
         let reached = end.reached.clone();
         let outdated = Notify::new();
         let pulse = self.health.pulse("worker");
-        let mut crew = Crew { worker: &self, running: JoinSet::new(), end, pulse };
+        let now = Instant::now();
+        let mut crew = Crew { worker: &self, running: JoinSet::new(), end, pulse, look_at: now, looked: now };
         let result = tokio::select! {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
@@ -241,14 +247,17 @@ struct Crew<'a> {
     running: JoinSet<()>,
     end: EarEnd,
     pulse: Pulse,
+    /// When it looks into the table next, and when it did so last.
+    look_at: Instant,
+    looked: Instant,
 }
 
 impl Crew<'_> {
     async fn work(&mut self, mut stop: watch::Receiver<Stop>) {
-        let mut look_at = Instant::now();
         loop {
-            if self.free() > 0 && look_at <= Instant::now() {
-                look_at = self.look().await;
+            self.gather();
+            if self.free() > 0 && self.look_at <= Instant::now() {
+                self.look().await;
             }
             let free = self.free() > 0;
             let state = if free { EarState::Open } else { EarState::Busy };
@@ -263,13 +272,17 @@ impl Crew<'_> {
                 () = told(&mut stop, Stop::Drain) => return,
                 Some(finished) = self.running.join_next(), if !self.running.is_empty() => {
                     tell_broken(&finished);
-                    look_at = Instant::now();
+                    self.look_soon();
                 }
                 Some((heard, word)) = self.end.heard.recv(), if free => {
-                    look_at = self.attend(&heard, word).await;
+                    if let Some(verdict) = self.worker.take(&heard).await {
+                        // The back end may have lost its connection meanwhile; it will bring the message again.
+                        let _ = word.send(verdict);
+                    }
+                    self.look_soon();
                 }
-                () = self.worker.wake.notified() => look_at = Instant::now(),
-                () = sleep_until(look_at), if free => {}
+                () = self.worker.wake.notified() => self.look_soon(),
+                () = sleep_until(self.look_at), if free => {}
             }
         }
     }
@@ -278,34 +291,37 @@ impl Crew<'_> {
         self.worker.settings.slots.saturating_sub(self.running.len())
     }
 
-    /// Claims what there is room for, and says when to look again.
-    async fn look(&mut self) -> Instant {
-        let free = self.free();
-        match self.worker.claim(free).await {
-            Ok(claims) => {
-                let full = claims.len() == free;
-                for claim in claims {
-                    self.begin(claim);
-                }
-                let rest = if full { Duration::ZERO } else { self.worker.rest().await };
-                Instant::now() + rest
-            }
-            Err(error) => {
-                tracing::debug!(%error, "nothing could be claimed");
-                Instant::now() + Duration::from_secs(1)
-            }
+    /// Counts out what else has finished, so that one claim fills all their places.
+    fn gather(&mut self) {
+        while let Some(finished) = self.running.try_join_next() {
+            tell_broken(&finished);
+            self.look_soon();
         }
     }
 
-    /// Looks because of a message, and acknowledges it when what it asks for is safe.
-    async fn attend(&mut self, heard: &Heard, word: oneshot::Sender<Verdict>) -> Instant {
-        let verdict = self.worker.take(heard).await;
-        let next = self.look().await;
-        if let Some(verdict) = verdict {
-            // The back end may have lost its connection meanwhile; it will bring the message again.
-            let _ = word.send(verdict);
-        }
-        next
+    /// Something may wait.
+    fn look_soon(&mut self) {
+        self.look_at = self.look_at.min(self.looked + LOOKS_APART);
+    }
+
+    /// Claims what there is room for.
+    async fn look(&mut self) {
+        let free = self.free();
+        let rest = match self.worker.claim(free).await {
+            Ok(claims) if claims.is_empty() => self.worker.rest().await,
+            Ok(claims) => {
+                for claim in claims {
+                    self.begin(claim);
+                }
+                LOOK_AGAIN
+            }
+            Err(error) => {
+                tracing::debug!(%error, "nothing could be claimed");
+                Duration::from_secs(1)
+            }
+        };
+        self.looked = Instant::now();
+        self.look_at = self.looked + rest;
     }
 
     fn begin(&mut self, claim: Claim) {
@@ -313,8 +329,8 @@ impl Crew<'_> {
         let holding = self.worker.held.hold(claim.lease.run_id);
         self.running.spawn(async move {
             let run_id = claim.lease.run_id;
-            match operation::claimed::perform(&remat, &claim).await {
-                Ok(run) => tell(&run),
+            match claimed::perform(&remat, &claim).await {
+                Ok(ended) => tell(&claim, &ended),
                 Err(error) => tracing::warn!(run_id, %error, "the end of a run is not known yet"),
             }
             drop(holding);
@@ -355,10 +371,9 @@ fn tell_broken(finished: &Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn tell(run: &Run) {
-    let (id, status, operation) = (run.id, run.status.as_str(), run.operation.as_str());
-    let view = run.view.as_ref().map(ToString::to_string);
-    let error = run.error.as_ref().map(|error| error.primary.as_str());
-    let (job, took) = (run.job.as_deref(), run.duration_ms);
-    tracing::info!(run = id, operation, view, job, status, duration_ms = took, error, "a run ended");
+fn tell(claim: &Claim, ended: &Ended) {
+    let (id, operation, status) = (claim.lease.run_id, claim.operation.as_str(), ended.status.as_str());
+    let (view, job) = (ended.view.as_ref().map(ToString::to_string), claim.job_name.as_deref());
+    let (duration_ms, error) = (ended.duration_ms, ended.error.as_deref());
+    tracing::info!(run = id, operation, view, job, status, duration_ms, error, "a run ended");
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
+use super::queue::and_tell;
 use crate::{error::Error, failure::Failure, pg::Session, run::Status, schedule::Dispatch};
 
 /// Something that fires: a scheduled job, or a view with a schedule or a freshness target of its own.
@@ -82,7 +83,8 @@ pub async fn fire(session: &Session, fires: &[Fire<'_>], backend: &str) -> Resul
     let sql = "select remat.fire(f.job, f.view, f.at, f.missed, f.delay, f.skip, f.trigger, $2)
                from pg_catalog.jsonb_to_recordset($1)
                  as f(job text, view int8, at timestamptz, missed int4, delay int8, skip text, trigger text)";
-    let rows = session.query(sql, &[(&wanted, Type::JSONB), (&backend, Type::TEXT)]).await?;
+    let params = [(&wanted as _, Type::JSONB), (&backend as _, Type::TEXT)];
+    let rows = and_tell(session, backend, session.query(sql, &params)).await?;
     Ok(rows.iter().filter_map(|row| row.get::<_, Option<Vec<i64>>>(0)).flatten().collect())
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use tokio_postgres::{Row, types::Type};
 use crate::{
     backend::Hint,
     failure::Failure,
-    pg::Session,
+    pg::{Session, send_notification},
     run::{Operation, Trigger},
     schedule::Dispatch,
     store::runs::Lease,
@@ -116,7 +117,27 @@ pub async fn enqueue(session: &Session, order: &Order<'_>, may_write: bool) -> R
         (&may_write as _, Type::BOOL),
         (&order.waits_for as _, Type::INT8_ARRAY),
     ];
-    Ok(enqueued(&session.query_one(sql, &params).await?, 0))
+    let asked = async { Ok(enqueued(&session.query_one(sql, &params).await?, 0)) };
+    // Within a transaction block the notification goes with its commit.
+    if may_write { asked.await } else { and_tell(session, order.backend, asked).await }
+}
+
+/// Tells the workers right behind a statement that enqueues in a transaction of its own, where the database itself carries
+/// that: not within it, because the server lets the commits that notify reach the disk one after the other only.
+pub(super) async fn and_tell<T>(
+    session: &Session,
+    backend: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    if backend != "postgres" {
+        return work.await;
+    }
+    // In this order they are sent and answered.
+    let (done, told) = join(work, send_notification(session, "run")).await;
+    if let (Ok(_), Err(failure)) = (&done, told) {
+        tracing::debug!(%failure.complaint.primary, "workers were not told of a run; they find it when they look");
+    }
+    done
 }
 
 /// Which views a request is for, beside those named.
@@ -153,7 +174,7 @@ pub async fn enqueue_views(
         (&backend as _, Type::TEXT),
         (&queue as _, Type::TEXT),
     ];
-    let rows = session.query(sql, &params).await?;
+    let rows = and_tell(session, backend, session.query(sql, &params)).await?;
     Ok(rows.iter().map(|row| (row.get(0), enqueued(row, 1))).collect())
 }
 

@@ -85,11 +85,15 @@ pub async fn open(
     Ok(Lease { run_id: row.get(0), fence: row.get(1) })
 }
 
-/// Ends a run. Within the transaction of the work when it is a success. Fails with [`FailureKind::LeaseLost`] when
-/// the row is no longer this worker's, and the caller then rolls back.
+/// The code with which `remat.end_run` says that the row is no longer this worker's.
+const LEASE_LOST: &str = "RM001";
+
+/// Ends a run. Within the transaction of the work when it is a success; see [`succeed`]. Fails with
+/// [`FailureKind::LeaseLost`] when the row is no longer this worker's, and the caller then rolls back.
 pub async fn settle(session: &Session, lease: Lease, status: Status, ending: &Ending) -> Result<(), Failure> {
     let (status, error) = (status.as_str(), ending.error.clone().unwrap_or_default());
     let message = ending.error.as_ref().map(|error| error.primary.as_str());
+    let sql = "select remat.end_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)::text";
     let params = [
         (&lease.run_id as _, Type::INT8),
         (&lease.fence as _, Type::INT8),
@@ -111,13 +115,23 @@ pub async fn settle(session: &Session, lease: Lease, status: Status, ending: &En
         (&error.hint as _, Type::TEXT),
         (&ending.meta as _, Type::JSONB),
     ];
-    match session.execute(include_str!("settle_run.sql"), &params).await? {
-        0 => Err(Failure::new(
-            FailureKind::LeaseLost,
-            format!("run {} was taken over or ended by another", lease.run_id),
-        )),
-        _ => Ok(()),
-    }
+    let settled = session.execute(sql, &params).await;
+    settled.map(drop).map_err(|failure| match failure.complaint.sqlstate.as_deref() {
+        Some(LEASE_LOST) => Failure::new(FailureKind::LeaseLost, failure.complaint.primary),
+        _ => failure,
+    })
+}
+
+/// Writes the success of a run and commits the transaction of the work with it, in one round trip. The commit is on its
+/// way before it is known that the row was still this worker's: where it was not, `remat.end_run` has failed, and the
+/// server commits nothing. `commit` is the commit, and what else goes with it.
+pub(crate) async fn succeed(
+    session: &Session,
+    lease: Lease,
+    ending: &Ending,
+    commit: &str,
+) -> Result<(), Failure> {
+    session.then_commit(settle(session, lease, Status::Success, ending), commit).await
 }
 
 /// Adds facts to the meta of a run that has ended, such as how its vacuum went.

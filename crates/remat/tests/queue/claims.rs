@@ -53,6 +53,72 @@ async fn a_worker_that_waits_is_woken_by_a_request_in_sql() {
 }
 
 #[tokio::test]
+async fn a_worker_that_waits_is_woken_by_a_request_of_the_library() {
+    let app = App::start().await;
+    let view = app.view(Strategy::Merge, PER_USER).await;
+    let daemon = daemon::start(&app.remat, 2).await;
+    wait_until("the worker listens", async || {
+        app.count("select count(*) from remat.workers where state = 'running'").await == 1
+    })
+    .await;
+    // Another process, which cannot ring this one's bell.
+    let other = crate::support::connect(&app.db.url()).await;
+    let backend = PostgresBackend::new(&other);
+    let began = std::time::Instant::now();
+    let run = other.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap().run_id;
+    assert_eq!(app.remat.wait_for_run(run).await.unwrap().status, Status::Success);
+    assert!(began.elapsed() < Duration::from_secs(3), "it was found by looking, not by being told");
+    daemon.drain().await;
+}
+
+#[tokio::test]
+async fn a_claim_locks_what_it_takes_and_nothing_else() {
+    let app = App::start().await;
+    let enqueue = "select count(*) from generate_series(1, 30) n, lateral remat.enqueue_run('sql', null, 'job ' || n % 10,
+                     '{\"sql\": \"select 1\"}', 'api', '{\"overlap\": \"queue\"}', 'postgres', clock_timestamp(), null,
+                     '{}', null, false) e";
+    assert_eq!(app.count(enqueue).await, 30);
+    let mut claiming = app.db.connect().await;
+    let claiming = claiming.transaction().await.unwrap();
+    let claimed = claiming.query("select id, job_name from remat.claim(null, null, 20)", &[]).await.unwrap();
+    let jobs: std::collections::HashSet<String> = claimed.iter().map(|row| row.get(1)).collect();
+    assert_eq!((claimed.len(), jobs.len()), (10, 10), "one run of each job");
+    let free = "select count(*) from (select from remat.runs for update skip locked) free";
+    assert_eq!(app.count(free).await, 20);
+    claiming.commit().await.unwrap();
+    assert_eq!(
+        app.count("select count(*) from remat.claim(null, null, 20)").await,
+        0,
+        "all jobs are at work"
+    );
+}
+
+#[tokio::test]
+async fn a_job_whose_run_was_taken_over_meanwhile_commits_nothing() {
+    let app = App::start().await;
+    app.db.execute("create table marks (at timestamptz default now())").await;
+    let gate = app.db.connect().await;
+    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let daemon = daemon::start(&app.remat, 2).await;
+    let enqueue =
+        "select run_id from remat.enqueue_run('sql', null, 'mark',
+           '{\"sql\": \"insert into public.marks select now() where public.gate()\"}', 'api', '{}', 'postgres',
+           clock_timestamp(), null, '{}', null, true)";
+    let run = app.count(enqueue).await;
+    app.waits_for_gate().await;
+    app.db.execute("update remat.runs set fence = fence + 1 where status = 'running'").await;
+    gate.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
+    wait_until("the job is over", async || {
+        app.count("select count(*) from pg_locks where locktype = 'advisory' and classid = 1919249778").await
+            == 0
+    })
+    .await;
+    assert_eq!(app.count("select count(*) from marks").await, 0);
+    assert_eq!(app.remat.run(run).await.unwrap().status, Status::Running, "the row is the other's");
+    daemon.drain().await;
+}
+
+#[tokio::test]
 async fn inline_does_at_once_what_is_enqueued() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, PER_USER).await;

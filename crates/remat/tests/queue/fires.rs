@@ -90,4 +90,6 @@ async fn several_daemons_fire_each_time_once() {
     assert_eq!(app.count(lost).await, 0);
     let done = app.count("select count(*) from remat.runs where status = 'success'").await;
     assert_eq!(app.count("select count(*) from ticks").await, done);
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(app.count(deadlocks).await, 0, "schedulers waited for each other in a circle");
 }
