@@ -5,6 +5,7 @@
 //! service does is safe beside any number of its kind in other processes: they agree by rows, not by a leader.
 
 mod clock;
+mod own_session;
 pub mod rescuer;
 pub mod scheduler;
 pub mod worker;

@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Pass, Service, clock::Clock};
+use super::{Pass, Service, clock::Clock, own_session::OwnSession};
 use crate::{
     Remat,
     backend::JobBackend,
@@ -34,6 +34,7 @@ const AT_ONCE: usize = 200;
 /// The service.
 pub struct Scheduler {
     remat: Remat,
+    session: OwnSession,
     backend: Arc<dyn JobBackend>,
     wake: Arc<Notify>,
     seed: u64,
@@ -64,8 +65,8 @@ struct Owed {
 impl Scheduler {
     /// `wake` is rung when there is something to claim; `seed` spreads what fires late.
     pub fn new(remat: &Remat, backend: Arc<dyn JobBackend>, wake: Arc<Notify>, seed: u64) -> Self {
-        let remat = remat.clone();
-        Self { remat, backend, wake, seed, clock: None, planned: HashMap::new() }
+        let (remat, session) = (remat.clone(), OwnSession::new(remat));
+        Self { remat, session, backend, wake, seed, clock: None, planned: HashMap::new() }
     }
 
     /// Fires before it reads: what is due must not wait until a thousand definitions have been read again.
@@ -88,8 +89,7 @@ impl Scheduler {
 
     /// Reads what fires. A schedule that stands as it stood keeps the time that was worked out for it.
     async fn read(&mut self) -> Result<Clock, Error> {
-        let (now, sources) =
-            self.remat.with_session(async |session| Ok(fires::sources(session).await?)).await?;
+        let (now, sources) = self.session.with(async |session| Ok(fires::sources(session).await?)).await?;
         let mut before = std::mem::take(&mut self.planned);
         for source in sources {
             let known = before.remove(&source.subject).filter(|planned| planned.source == source);
@@ -115,8 +115,7 @@ impl Scheduler {
         let mut runs = Vec::new();
         for fires in all.chunks(AT_ONCE) {
             let kind = self.backend.kind();
-            let ids =
-                self.remat.with_session(async |session| Ok(fires::fire(session, fires, kind).await?)).await?;
+            let ids = self.session.with(async |session| Ok(fires::fire(session, fires, kind).await?)).await?;
             self.wake.notify_one();
             runs.extend(ids);
         }

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{Stop, rescuer::Held, told, within};
+use super::{Stop, own_session::OwnSession, rescuer::Held, told, within};
 use crate::{
     Remat,
     backend::{Ear, EarEnd, EarState, Heard, JobBackend},
@@ -63,6 +63,8 @@ pub struct Worker {
     held: Held,
     wake: Arc<Notify>,
     listens: watch::Sender<bool>,
+    /// Asks the queue.
+    session: OwnSession,
 }
 
 impl Worker {
@@ -82,7 +84,8 @@ impl Worker {
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
         let listens = watch::Sender::new(false);
-        Ok(Self { remat: remat.clone(), backend, settings, id, held: Held::default(), wake, listens })
+        let (remat, session) = (remat.clone(), OwnSession::new(remat));
+        Ok(Self { remat, backend, settings, id, held: Held::default(), wake, listens, session })
     }
 
     /// Its row, and what it holds.
@@ -182,7 +185,7 @@ impl Worker {
 
     /// How long until it is worth while to look again although nobody calls.
     async fn rest(&self) -> Duration {
-        let due = self.remat.with_session(async |session| Ok(queue::until_next_due(session).await?));
+        let due = self.session.with(async |session| Ok(queue::until_next_due(session).await?));
         match within(ANSWER, due).await {
             Ok(Some(due)) => due.min(self.settings.poll).max(Duration::from_millis(1)),
             _ => self.settings.poll,
@@ -190,9 +193,9 @@ impl Worker {
     }
 
     async fn claim(&self, slots: usize) -> Result<Vec<Claim>, Error> {
-        let claimed = self.remat.with_session(async |session| {
-            Ok(queue::claim(session, self.id, &self.settings.queues, slots).await?)
-        });
+        let claimed = self
+            .session
+            .with(async |session| Ok(queue::claim(session, self.id, &self.settings.queues, slots).await?));
         within(ANSWER, claimed).await
     }
 
