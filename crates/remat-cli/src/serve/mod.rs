@@ -65,7 +65,9 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
     };
     let services = services(app, &remat, charge)?;
     let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
-    services.into_iter().for_each(|service| daemon.add(service));
+    for service in services {
+        daemon.add(service);
+    }
     let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
     let database = remat.target().to_string();
     tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");

@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Pass, Service, clock::Clock};
+use super::{Pass, Service, clock::Clock, own_session::OwnSession};
 use crate::{
     Remat,
     backend::JobBackend,
@@ -35,6 +35,7 @@ const AT_ONCE: usize = 200;
 /// The service.
 pub struct Scheduler {
     remat: Remat,
+    session: OwnSession,
     backend: Arc<dyn JobBackend>,
     wake: Arc<Notify>,
     seed: u64,
@@ -65,8 +66,8 @@ struct Owed {
 impl Scheduler {
     /// `wake` is rung when there is something to claim; `seed` spreads what fires late.
     pub fn new(remat: &Remat, backend: Arc<dyn JobBackend>, wake: Arc<Notify>, seed: u64) -> Self {
-        let remat = remat.clone();
-        Self { remat, backend, wake, seed, clock: None, planned: HashMap::new() }
+        let (remat, session) = (remat.clone(), OwnSession::new(remat));
+        Self { remat, session, backend, wake, seed, clock: None, planned: HashMap::new() }
     }
 
     /// Fires before it reads: what is due must not wait until a thousand definitions have been read again.
@@ -75,9 +76,7 @@ impl Scheduler {
             Some(clock) => clock,
             None => self.read().await?,
         };
-        let mut owed = self.owed(clock.now());
-        // Every scheduler inserts in the same order, so that none waits for another in a circle.
-        owed.sort_by(|a, b| a.subject.cmp(&b.subject));
+        let owed = self.owed(clock.now());
         let fired = self.fire(&owed).await?;
         let clock = if clock.age() < READ_EVERY { clock } else { self.read().await? };
         // What broke off above is read again.
@@ -91,8 +90,7 @@ impl Scheduler {
 
     /// Reads what fires. A schedule that stands as it stood keeps the time that was worked out for it.
     async fn read(&mut self) -> Result<Clock, Error> {
-        let (now, sources) =
-            self.remat.with_session(async |session| Ok(fires::sources(session).await?)).await?;
+        let (now, sources) = self.session.with(async |session| Ok(fires::sources(session).await?)).await?;
         let mut before = std::mem::take(&mut self.planned);
         for source in sources {
             let known = before.remove(&source.subject).filter(|planned| planned.source == source);
@@ -136,7 +134,7 @@ impl Scheduler {
     /// All in one transaction; the inner error is what the server said.
     async fn fire_together(&self, fires: &[Fire<'_>]) -> Result<Result<Vec<i64>, Failure>, Error> {
         let kind = self.backend.kind();
-        self.remat.with_session(async |session| Ok(fires::fire(session, fires, kind).await)).await
+        self.session.with(async |session| Ok(fires::fire(session, fires, kind).await)).await
     }
 
     /// Each by itself: one that the server refuses, such as that of a job whose policies somebody wrote by hand, must not

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Stop,
     health::{Health, Pulse},
+    own_session::OwnSession,
     rescuer::Held,
     told, within,
 };
@@ -68,6 +69,8 @@ pub struct Worker {
     held: Held,
     wake: Arc<Notify>,
     health: Health,
+    /// Asks the queue.
+    session: OwnSession,
 }
 
 impl Worker {
@@ -88,6 +91,7 @@ impl Worker {
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
         Ok(Self {
             remat: remat.clone(),
+            session: OwnSession::new(remat),
             backend,
             settings,
             id,
@@ -209,7 +213,7 @@ impl Worker {
 
     /// How long until it is worth while to look again although nobody calls.
     async fn rest(&self) -> Duration {
-        let due = self.remat.with_session(async |session| Ok(queue::until_next_due(session).await?));
+        let due = self.session.with(async |session| Ok(queue::until_next_due(session).await?));
         match within(ANSWER, due).await {
             Ok(Some(due)) => due.min(self.settings.poll).max(Duration::from_millis(1)),
             _ => self.settings.poll,
@@ -217,9 +221,9 @@ impl Worker {
     }
 
     async fn claim(&self, slots: usize) -> Result<Vec<Claim>, Error> {
-        let claimed = self.remat.with_session(async |session| {
-            Ok(queue::claim(session, self.id, &self.settings.queues, slots).await?)
-        });
+        let claimed = self
+            .session
+            .with(async |session| Ok(queue::claim(session, self.id, &self.settings.queues, slots).await?));
         within(ANSWER, claimed).await
     }
 
