@@ -106,7 +106,7 @@ async fn messages_that_are_lost_doubled_and_late_lose_and_double_no_run() {
     }
     let mut chance = Chance::of("messages, asking");
     let mut promised = Vec::new();
-    for _ in 0..size(300, 5000) {
+    for _ in 0..size(200, 5000) {
         let view = json!(STRATEGIES[chance.below(STRATEGIES.len())].as_str());
         promised.push(world.remat.enqueue(&*backend, JobKind::Refresh, None, &[view]).await.unwrap().run_id);
         tokio::time::sleep(chance.millis(30)).await;
