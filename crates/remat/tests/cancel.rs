@@ -75,13 +75,13 @@ async fn a_cancel_that_hits_the_end_of_a_cancelled_run_leaves_it_cancelled() {
     let blocker = app.db.connect().await;
     blocker.batch_execute("begin; select from remat.runs where status = 'running' for update").await.unwrap();
     remat.cancel_all().await;
-    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%update remat.runs%'
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%remat.end_run%'
                  and datname = current_database() and pid <> pg_backend_pid()";
     wait_until("the end is being written", async || app.count(waits).await == 1).await;
     app.db
         .execute(
             "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'
-             and query like '%update remat.runs%' and datname = current_database() and pid <> pg_backend_pid()",
+             and query like '%remat.end_run%' and datname = current_database() and pid <> pg_backend_pid()",
         )
         .await;
     blocker.batch_execute("commit").await.unwrap();
