@@ -12,7 +12,7 @@ use super::{Ear, Heard, Hint, JobBackend};
 use crate::{
     Remat,
     error::{Error, ErrorKind},
-    pg::{Listener, send_notification},
+    pg::{Listener, Session, send_notification},
 };
 
 /// How often listening is proven.
@@ -31,8 +31,10 @@ impl PostgresBackend {
 
     async fn attend(&self, ear: &Ear) -> Result<(), Error> {
         let mut listener = Listener::open(self.remat.target()).await?;
+        // Its own: one that waited for its next use may be as dead as the listener that was lost before.
+        let speaker = self.remat.target().connect().await?;
         let mut probes = 0_u64;
-        self.prove(&mut listener, &mut probes).await?;
+        prove(&mut listener, &speaker, &mut probes).await?;
         ear.is_reached();
         // What was enqueued before anybody listened.
         ear.nudge(Heard::Something).await?;
@@ -49,21 +51,12 @@ impl PostgresBackend {
                     None => return Err(Error::new(ErrorKind::Connection, "the listening connection was lost")),
                 },
                 _ = due.tick() => {
-                    if self.prove(&mut listener, &mut probes).await? > 0 {
+                    if prove(&mut listener, &speaker, &mut probes).await? > 0 {
                         ear.nudge(Heard::Something).await?;
                     }
                 }
             }
         }
-    }
-
-    async fn prove(&self, listener: &mut Listener, probes: &mut u64) -> Result<usize, Error> {
-        *probes += 1;
-        let word = format!("probe {} {}", std::process::id(), *probes);
-        let session = self.remat.session().await?;
-        let others = listener.prove(&session, &word).await?;
-        self.remat.give_back(session);
-        Ok(others)
     }
 }
 
@@ -85,4 +78,11 @@ impl JobBackend for PostgresBackend {
     fn listen<'a>(&'a self, _queues: &'a [String], ear: &'a Ear) -> BoxFuture<'a, Result<(), Error>> {
         self.attend(ear).boxed()
     }
+}
+
+/// Sends a probe and waits until it is heard; gives how many others came meanwhile.
+async fn prove(listener: &mut Listener, speaker: &Session, probes: &mut u64) -> Result<usize, Error> {
+    *probes += 1;
+    let word = format!("probe {} {}", std::process::id(), *probes);
+    listener.prove(speaker, &word).await
 }
