@@ -110,6 +110,12 @@ fn stalled() -> Error {
     Error::new(ErrorKind::Connection, "the server did not answer in time")
 }
 
+/// `1 run`, `2 runs`.
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Gives an answer up that takes too long.
 pub(crate) async fn within<T>(
     limit: Duration,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{Pass, Service};
+use super::{Pass, Service, counted};
 use crate::{
     error::Error,
     publish::{Passed, PublishService},
@@ -35,7 +35,7 @@ impl Service for PublishService {
                 }
             }
             let published = report.views.iter().filter(|view| view.passed == Passed::Published).count();
-            let did = (published > 0).then(|| format!("published {published} views"));
+            let did = (published > 0).then(|| format!("published {}", counted(published, "view")));
             Ok(Pass { did, rest: EVERY })
         }
         .boxed()

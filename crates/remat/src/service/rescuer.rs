@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{Pass, Service};
+use super::{Pass, Service, counted};
 use crate::{Remat, error::Error, store::runs};
 
 /// How often lost runs are looked for.
@@ -69,7 +69,7 @@ impl Rescuer {
             .remat
             .with_session(async |session| Ok(runs::resolve_lost(session, me, &held).await?))
             .await?;
-        let did = (!lost.is_empty()).then(|| format!("ended {} lost runs: {lost:?}", lost.len()));
+        let did = (!lost.is_empty()).then(|| format!("ended {}: {lost:?}", counted(lost.len(), "lost run")));
         Ok(Pass { did, rest: EVERY })
     }
 }

@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Pass, Service, clock::Clock, own_session::OwnSession};
+use super::{Pass, Service, clock::Clock, counted, own_session::OwnSession};
 use crate::{
     Remat,
     backend::JobBackend,
@@ -84,7 +84,7 @@ impl Scheduler {
         let next = self.planned.values().map(|planned| planned.next).min();
         let until_read = READ_EVERY.saturating_sub(clock.age());
         let rest = next.map_or(until_read, |next| clock.until(next).min(until_read));
-        let did = (fired > 0).then(|| format!("enqueued {fired} runs"));
+        let did = (fired > 0).then(|| format!("enqueued {}", counted(fired, "run")));
         Ok(Pass { did, rest })
     }
 
