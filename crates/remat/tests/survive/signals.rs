@@ -91,19 +91,30 @@ async fn a_killed_daemon_s_run_is_ended_in_seconds_and_done_by_another() {
 #[tokio::test]
 async fn a_stopped_daemon_that_goes_on_cannot_overwrite_its_successor() {
     let world = World::new().await;
-    world.execute("update pace set ms = 400, broken = 0").await;
+    world.execute("update pace set ms = 2000, broken = 0").await;
     let stopped = Process::ready(&world, &Orders::new(&world.url, "stopped")).await;
+    // In one statement: the first must not have ended when the last is asked for.
+    let views = ["merge", "regular", "swap", "concurrent"];
+    world
+        .execute(
+            "select remat.enqueue_refresh(v) from unnest(array['merge', 'regular', 'swap', 'concurrent']) v",
+        )
+        .await;
     let mut asked = Vec::new();
-    for view in ["merge", "regular", "swap", "concurrent"] {
-        asked.push(world.count(&format!("select remat.enqueue_refresh('{view}')")).await);
+    for view in views {
+        let run = format!(
+            "select max(r.id) from remat.runs r join remat.views v on v.id = r.view_id where v.view_name = '{view}'"
+        );
+        asked.push(world.count(&run).await);
     }
     wait_until("all are claimed", async || {
         world.count("select count(*) from remat.runs where status = 'running'").await == 4
     })
     .await;
     stopped.signal("STOP");
+    world.execute("update pace set ms = 400").await;
     let next = Process::ready(&world, &Orders::new(&world.url, "next")).await;
-    for view in ["merge", "regular", "swap", "concurrent"] {
+    for view in views {
         asked.push(world.count(&format!("select remat.enqueue_refresh('{view}')")).await);
     }
     // The server ends transactions that stand idle for long; then the successor has the views.
