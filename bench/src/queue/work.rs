@@ -61,7 +61,8 @@ async fn enqueue(place: &Place, clients: u32, call: &str, runs: u32, at_once: u3
         let sql = sql.clone();
         working.spawn(async move {
             let statement = connection.prepare(&sql).await?;
-            let tell = connection.prepare("select pg_notify('remat', 'run')").await?;
+            let tell = "select set_config('synchronous_commit', 'off', true), pg_notify('remat', 'run')";
+            let tell = connection.prepare(tell).await?;
             let mut next = first;
             while next < last {
                 let end = (next + at_once).min(last);

@@ -45,10 +45,8 @@ pub struct DaemonSettings {
 
 /// A daemon that is ready to run.
 pub struct Daemon {
-    remat: Remat,
     worker: Option<Worker>,
     services: Vec<Box<dyn Service>>,
-    wake: Arc<Notify>,
     health: Health,
 }
 
@@ -72,12 +70,12 @@ impl Daemon {
         let mut services: Vec<Box<dyn Service>> = vec![Box::new(rescuer)];
         if settings.schedules {
             let seed = RandomState::new().hash_one("jitter");
-            services.push(Box::new(Scheduler::new(remat, backend, Arc::clone(&wake), seed)));
+            services.push(Box::new(Scheduler::new(remat, backend, wake, seed)));
         }
         if let Some((retention, every)) = settings.retention {
             services.push(Box::new(Pruner::new(remat, retention, every)));
         }
-        Ok(Self { remat: remat.clone(), worker, services, wake, health })
+        Ok(Self { worker, services, health })
     }
 
     /// Adds a service to those that it came with.
@@ -96,8 +94,7 @@ impl Daemon {
         let mut loops = JoinSet::new();
         for service in self.services {
             let service = Box::new(Watched::new(service, &self.health));
-            // The worker has the one bell; a service that rests is not woken early by anybody.
-            loops.spawn(repeat(service, Arc::new(Notify::new()), services_stop.clone()));
+            loops.spawn(repeat(service, services_stop.clone()));
         }
         let result = if let Some(worker) = self.worker {
             Box::pin(worker.run(stop)).await
@@ -116,7 +113,6 @@ impl Daemon {
         if ended.await.is_err() {
             tracing::debug!("a service did not end in time");
         }
-        drop((self.remat, self.wake));
         result
     }
 }

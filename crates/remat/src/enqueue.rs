@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Remat,
-    backend::{Hint, JobBackend, Request},
+    backend::{JobBackend, Request},
     error::{Error, ErrorKind},
     job::{Job, JobKind, ViewRef},
     name::RelationName,
@@ -17,7 +17,7 @@ use crate::{
     run::{Run, Trigger},
     store::{
         queue::{self, Enqueued, Order, Reach},
-        runs,
+        runs, views,
     },
     view::View,
 };
@@ -151,12 +151,21 @@ impl Remat {
             "postgres" => Ok(()),
             "inline" => self.perform_now(runs).await,
             _ => {
-                let hints = self.hints(runs).await?;
-                if let Err(error) = backend.announce(&hints).await {
-                    tracing::warn!(%error, "runs could not be announced; workers find them when they look");
-                }
+                self.tell(backend, runs).await;
                 Ok(())
             }
+        }
+    }
+
+    /// Announces runs that are in the table. That it cannot be done loses nothing.
+    pub(crate) async fn tell(&self, backend: &dyn JobBackend, runs: &[i64]) {
+        let hints = self.with_session(async |session| Ok(queue::hints(session, runs).await?)).await;
+        let announced = match hints {
+            Ok(hints) => backend.announce(&hints).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = announced {
+            tracing::warn!(%error, "runs could not be announced; workers find them when they look");
         }
     }
 
@@ -176,14 +185,10 @@ impl Remat {
         Ok(())
     }
 
-    pub(crate) async fn hints(&self, runs: &[i64]) -> Result<Vec<Hint>, Error> {
-        self.with_session(async |session| Ok(queue::hints(session, runs).await?)).await
-    }
-
     async fn referred(&self, view: &ViewRef) -> Result<View, Error> {
         match view {
             ViewRef::Id(id) => {
-                let found = self.views().await?.into_iter().find(|view| view.id == *id);
+                let found = self.with_session(async |session| Ok(views::by_id(session, *id).await?)).await?;
                 found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("view {id} is not known")))
             }
             ViewRef::Name(name) => self.view(&RelationName::parse(name, "public")?).await,

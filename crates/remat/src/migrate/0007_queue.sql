@@ -538,7 +538,7 @@ end
 $$;
 
 -- Cancels a run. One that waits never begins. One that works is cancelled at the server where the caller may do that, and
--- in any case its worker is told. Gives the status that it found; whether a run that worked ended as cancelled, its row
+-- in any case its worker finds the request with its next heartbeat. Gives the status that it found; whether a run that worked ended as cancelled, its row
 -- tells.
 create function remat.cancel_run(run_id bigint) returns text
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -557,7 +557,6 @@ begin
     perform remat.skip_downstream(run_id);
   elsif found_status in ('running', 'unknown') then
     update remat.runs set cancel_asked_at = coalesce(cancel_asked_at, clock_timestamp()) where id = run_id;
-    perform pg_notify('remat', 'cancel ' || run_id);
     begin
       perform pg_cancel_backend(l.pid)
       from    pg_locks l

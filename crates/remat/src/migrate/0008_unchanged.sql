@@ -15,23 +15,23 @@ create table remat.contents (
     changes bigint not null
 ) with (fillfactor = 50);
 
+-- A refresh that counted what it wrote, and wrote nothing, changed nothing. One that did not count may have.
 -- Whoever may end a run may count its change, whatever else he may do.
 create function remat.count_change() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into remat.contents as c (view_id, changes) values (new.view_id, 1)
-  on conflict (view_id) do update set changes = c.changes + 1;
+  if new.status = 'success' and old.status <> 'success'
+     and (new.operation <> 'refresh' or (new.rows_inserted + new.rows_updated + new.rows_deleted = 0) is not true) then
+    insert into remat.contents as c (view_id, changes) values (new.view_id, 1)
+    on conflict (view_id) do update set changes = c.changes + 1;
+  end if;
   return null;
 end
 $$;
 
--- A refresh that counted what it wrote, and wrote nothing, changed nothing. One that did not count may have.
 create trigger count_change after update of status on remat.runs
-for each row when (new.status = 'success' and old.status <> 'success' and new.view_id is not null
-                   and (new.operation <> 'refresh'
-                        or (new.rows_inserted + new.rows_updated + new.rows_deleted = 0) is not true))
-execute function remat.count_change();
+for each row when (new.view_id is not null) execute function remat.count_change();
 
 -- The managed table of a view as remat made it: written by merges alone, as far as its guard can see to that. Null when
 -- somebody changed its structure, took the guard away, let rows of other tables appear in it (inheritance), or made what

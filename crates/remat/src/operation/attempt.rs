@@ -196,7 +196,7 @@ async fn settle_failure(
     failure: &Failure,
     next: Option<Next>,
 ) -> Result<(), Error> {
-    session.batch("rollback; begin").await?;
+    session.batch("rollback").await?;
     let ending = Ending {
         strategy: failure.attempted.strategy.clone(),
         reason: failure.attempted.reason.clone(),
@@ -206,17 +206,7 @@ async fn settle_failure(
         meta: json!({ "failure": failure.kind }),
         ..Ending::default()
     };
-    match runs::settle(session, lease, resolve::status_after(failure), &ending).await {
-        // Somebody ended the run meanwhile; the row tells what they found.
-        Err(lost) if lost.kind == FailureKind::LeaseLost => Ok(session.batch("rollback").await?),
-        Err(other) => Err(other.into()),
-        Ok(()) => {
-            if let Some(next) = next {
-                queue::follow_up(session, lease.run_id, next).await?;
-            }
-            Ok(session.batch("commit").await?)
-        }
-    }
+    Ok(queue::end(session, lease, resolve::status_after(failure), &ending, next).await?)
 }
 
 async fn settle_skip(session: &Session, lease: Lease, view_id: i64, reason: String) -> Result<(), Failure> {

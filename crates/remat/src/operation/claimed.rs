@@ -14,7 +14,7 @@ use crate::{
         retry::{self, Budget, Budgets},
     },
     store::{
-        queue::{Claim, Next},
+        queue::{self, Claim, Next},
         runs::{self, Ending},
     },
 };
@@ -99,8 +99,7 @@ async fn refuse(remat: &Remat, claim: &Claim, error: Error) -> Result<Run, Error
     };
     remat
         .with_session(async |session| {
-            runs::settle(session, claim.lease, Status::Failed, &ending).await?;
-            crate::store::queue::follow_up(session, claim.lease.run_id, Next::GiveUp).await?;
+            queue::end(session, claim.lease, Status::Failed, &ending, Some(Next::GiveUp)).await?;
             runs::get(session, claim.lease.run_id).await
         })
         .await

@@ -106,18 +106,8 @@ async fn settle_rolled_back(
         meta: serde_json::json!({ "failure": lost.kind }),
         ..Ending::default()
     };
-    session.batch("begin").await?;
-    match runs::settle(session, lease, status_after(lost), &ending).await {
-        // It committed between the two questions; the row says so.
-        Err(failure) if failure.kind == FailureKind::LeaseLost => session.batch("rollback").await,
-        Err(other) => Err(other),
-        Ok(()) => {
-            if let Some(next) = next {
-                queue::follow_up(session, lease.run_id, next).await?;
-            }
-            session.batch("commit").await
-        }
-    }
+    // It may have committed between the two questions; then the row says so and stays.
+    queue::end(session, lease, status_after(lost), &ending, next).await
 }
 
 /// How a run ends that was rolled back.

@@ -7,6 +7,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::join;
 use serde_json::json;
 
 use super::{
@@ -67,8 +68,11 @@ async fn within_transaction(
     statement: &str,
     began: Instant,
 ) -> Result<i64, Failure> {
-    lock::begin_run(session, claim.lease.run_id, PIN).await?;
-    let touched = session.execute(statement, &[]).await?;
+    // In one round trip: a transaction that could not be marked as the run's is aborted, and refuses the statement.
+    let begin = lock::begin_run(session, claim.lease.run_id, PIN);
+    let (begun, touched) = join(begin, session.execute(statement, &[])).await;
+    begun?;
+    let touched = touched?;
     session.check_cancelled()?;
     let took = millis(began);
     let ending = Ending {

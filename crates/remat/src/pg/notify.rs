@@ -70,8 +70,11 @@ impl Listener {
     }
 }
 
-/// Sends a notification.
+/// Sends a notification, outside any transaction block. Its commit need not reach the disk: a notification does not survive
+/// the server in any case.
 pub(crate) async fn send(session: &Session, payload: &str) -> Result<(), Failure> {
     let params = [(&CHANNEL as _, Type::TEXT), (&payload as _, Type::TEXT)];
-    session.execute("select pg_catalog.pg_notify($1, $2)::text", &params).await.map(drop)
+    let sql =
+        "select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify($1, $2)::text";
+    session.execute(sql, &params).await.map(drop)
 }

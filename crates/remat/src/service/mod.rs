@@ -14,13 +14,10 @@ pub mod rescuer;
 pub mod scheduler;
 pub mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
 use crate::error::{Error, ErrorKind};
 
@@ -65,8 +62,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// hangs must not stop the clock.
 const PASS_MAX: Duration = Duration::from_mins(1);
 
-/// Repeats a service until the daemon stops. `wake` ends a rest early.
-pub async fn repeat(mut service: Box<dyn Service>, wake: Arc<Notify>, mut stop: watch::Receiver<Stop>) {
+/// Repeats a service until the daemon stops.
+pub async fn repeat(mut service: Box<dyn Service>, mut stop: watch::Receiver<Stop>) {
     let mut failing = false;
     loop {
         let pass = timeout(service.limit(), service.run_once()).await.unwrap_or_else(|_| Err(stalled()));
@@ -86,7 +83,6 @@ pub async fn repeat(mut service: Box<dyn Service>, wake: Arc<Notify>, mut stop: 
         };
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            () = wake.notified() => {}
             () = told(&mut stop, Stop::Drain) => return,
         }
     }

@@ -126,7 +126,7 @@ impl Scheduler {
         }
         // Within this database the rows were announced as they were written.
         if !runs.is_empty() && self.backend.kind() != "postgres" {
-            self.announce(&runs).await;
+            self.remat.tell(self.backend.as_ref(), &runs).await;
         }
         Ok(runs.len())
     }
@@ -153,17 +153,6 @@ impl Scheduler {
             }
         }
         Ok(runs)
-    }
-
-    async fn announce(&self, runs: &[i64]) {
-        let hints = self.remat.hints(runs).await;
-        let announced = match hints {
-            Ok(hints) => self.backend.announce(&hints).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = announced {
-            tracing::warn!(%error, "runs could not be announced; workers find them when they look");
-        }
     }
 }
 

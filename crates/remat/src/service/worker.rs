@@ -81,12 +81,7 @@ impl Worker {
         settings: WorkerSettings,
         wake: Arc<Notify>,
     ) -> Result<Self, Error> {
-        let registration = Registration {
-            name: settings.name.clone(),
-            backend: backend.kind().to_owned(),
-            queues: settings.queues.clone(),
-            slots: settings.slots,
-        };
+        let registration = registration(backend.as_ref(), &settings);
         let id =
             remat.with_session(async |session| Ok(workers::register(session, &registration).await?)).await?;
         Ok(Self {
@@ -121,7 +116,15 @@ impl Worker {
         let outdated = Notify::new();
         let pulse = self.health.pulse("worker");
         let now = Instant::now();
-        let mut crew = Crew { worker: &self, running: JoinSet::new(), end, pulse, look_at: now, looked: now };
+        let mut crew = Crew {
+            worker: &self,
+            running: JoinSet::new(),
+            end,
+            pulse,
+            look_at: now,
+            looked: now,
+            more_waits: false,
+        };
         let result = tokio::select! {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
@@ -196,12 +199,7 @@ impl Worker {
 
     /// Somebody took the worker for dead: a machine that slept, or a backup that was restored.
     async fn enter_again(&self) {
-        let registration = Registration {
-            name: self.settings.name.clone(),
-            backend: self.backend.kind().to_owned(),
-            queues: self.settings.queues.clone(),
-            slots: self.settings.slots,
-        };
+        let registration = registration(self.backend.as_ref(), &self.settings);
         let entered = self
             .remat
             .with_session(async |session| Ok(workers::enter(session, self.id, &registration).await?))
@@ -254,6 +252,8 @@ struct Crew<'a> {
     /// When it looks into the table next, and when it did so last.
     look_at: Instant,
     looked: Instant,
+    /// Whether the last look found as much as there was room for.
+    more_waits: bool,
 }
 
 impl Crew<'_> {
@@ -303,15 +303,20 @@ impl Crew<'_> {
         }
     }
 
-    /// Something may wait.
+    /// Something may wait. Where more waited than there was room for, half a crew that rests is reason enough to look at
+    /// once.
     fn look_soon(&mut self) {
-        self.look_at = self.look_at.min(self.looked + LOOKS_APART);
+        let rests = self.free() * 2 >= self.worker.settings.slots;
+        let soon = if self.more_waits && rests { Instant::now() } else { self.looked + LOOKS_APART };
+        self.look_at = self.look_at.min(soon);
     }
 
     /// Claims what there is room for.
     async fn look(&mut self) {
         let free = self.free();
-        let rest = match self.worker.claim(free).await {
+        let claimed = self.worker.claim(free).await;
+        self.more_waits = claimed.as_ref().is_ok_and(|claims| claims.len() == free);
+        let rest = match claimed {
             Ok(claims) if claims.is_empty() => self.worker.rest().await,
             Ok(claims) => {
                 for claim in claims {
@@ -366,6 +371,16 @@ impl Crew<'_> {
         while let Some(finished) = self.running.join_next().await {
             tell_broken(&finished);
         }
+    }
+}
+
+/// What the worker says of itself.
+fn registration(backend: &dyn JobBackend, settings: &WorkerSettings) -> Registration {
+    Registration {
+        name: settings.name.clone(),
+        backend: backend.kind().to_owned(),
+        queues: settings.queues.clone(),
+        slots: settings.slots,
     }
 }
 

@@ -13,11 +13,11 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     backend::Hint,
-    failure::Failure,
+    failure::{Failure, FailureKind},
     pg::{Session, send_notification},
-    run::{Operation, Trigger},
+    run::{Operation, Status, Trigger},
     schedule::Dispatch,
-    store::runs::Lease,
+    store::runs::{self, Ending, Lease},
 };
 
 /// What a new run is to be.
@@ -216,8 +216,30 @@ pub async fn until_next_due(session: &Session) -> Result<Option<Duration>, Failu
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
+/// Ends a run in a transaction of its own, together with what follows. A run that somebody else ended meanwhile stays as
+/// they left it.
+pub async fn end(
+    session: &Session,
+    lease: Lease,
+    status: Status,
+    ending: &Ending,
+    next: Option<Next>,
+) -> Result<(), Failure> {
+    session.batch("begin").await?;
+    match runs::settle(session, lease, status, ending).await {
+        Err(lost) if lost.kind == FailureKind::LeaseLost => session.batch("rollback").await,
+        Err(other) => Err(other),
+        Ok(()) => {
+            if let Some(next) = next {
+                follow_up(session, lease.run_id, next).await?;
+            }
+            session.batch("commit").await
+        }
+    }
+}
+
 /// Says what follows a run; in the transaction that ends it.
-pub async fn follow_up(session: &Session, run_id: i64, next: Next) -> Result<(), Failure> {
+async fn follow_up(session: &Session, run_id: i64, next: Next) -> Result<(), Failure> {
     let (delay, spends) = match next {
         Next::RetryLock(delay) => (delay, "lock"),
         Next::RetryWork(delay) => (delay, "work"),

@@ -101,19 +101,23 @@ pub async fn get(session: &Session, name: &RelationName) -> Result<View, Error> 
     })
 }
 
+/// The view with this id, unless it is retired.
+pub async fn by_id(session: &Session, view_id: i64) -> Result<Option<View>, Failure> {
+    let sql = format!("select {COLUMNS} from remat.views where id = $1 and retired_at is null");
+    let row = session.query_opt(&sql, &[(&view_id, Type::INT8)]).await?;
+    Ok(row.as_ref().map(from_row).transpose()?)
+}
+
 /// The view with this id as it stands now, or with another definition in place of its own.
 pub async fn standing(
     session: &Session,
     view_id: i64,
     definition: Option<&Definition>,
 ) -> Result<View, Failure> {
-    let sql = format!("select {COLUMNS} from remat.views where id = $1 and retired_at is null");
-    let row = session.query_opt(&sql, &[(&view_id, Type::INT8)]).await?;
-    let row = row.ok_or_else(|| {
+    let view = by_id(session, view_id).await?.ok_or_else(|| {
         Failure::new(FailureKind::UndefinedObject, "the view is not defined any more")
             .with_hint("Somebody retired it; define it again.")
     })?;
-    let view = from_row(&row)?;
     Ok(match definition {
         Some(definition) => View { definition: definition.clone(), ..view },
         None => view,
