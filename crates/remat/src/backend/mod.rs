@@ -201,6 +201,11 @@ impl Ear {
         (ear, EarEnd { heard: receiver, state: sender, reached })
     }
 
+    /// An ear of the same worker for a second listener, whose being reached is not what the worker shows.
+    pub(crate) fn beside(&self) -> Self {
+        Self { reached: watch::Sender::new(false), ..self.clone() }
+    }
+
     /// Says that from now on messages reach the worker, until `listen` ends: a back end calls it when it is connected, or has
     /// proven more than that. Before, the worker is shown as one that polls.
     pub fn is_reached(&self) {

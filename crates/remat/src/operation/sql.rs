@@ -69,9 +69,9 @@ async fn within_transaction(
     began: Instant,
 ) -> Result<i64, Failure> {
     // In one round trip: a transaction that could not be marked as the run's is aborted, and refuses the statement.
-    let begin = lock::begin_run(session, claim.lease.run_id, PIN);
-    let (begun, touched) = join(begin, session.execute(statement, &[])).await;
-    begun?;
+    let mark = lock::begin_run(session, claim.lease.run_id, PIN);
+    let (marked, touched) = join(mark, session.execute(statement, &[])).await;
+    marked?;
     let touched = touched?;
     session.check_cancelled()?;
     let took = millis(began);

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Remat,
-    backend::{Ear, EarEnd, EarState, Heard, JobBackend, Verdict},
+    backend::{Ear, EarEnd, EarState, Heard, JobBackend, PostgresBackend, Verdict},
     error::{Error, ErrorKind},
     migrate,
     operation::claimed::{self, Ended},
@@ -129,6 +129,7 @@ impl Worker {
             () = crew.work(stop.clone()) => Ok(()),
             () = outdated.notified() => Err(migrate::outdated()),
             never = self.listen(&ear, &reached) => match never {},
+            never = self.listen_to_sql(ear.beside()) => match never {},
             never = self.beat(State::Running, &reached, &outdated) => match never {},
         };
         let _ = crew.end.state.send(EarState::Closed);
@@ -159,6 +160,21 @@ impl Worker {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LISTEN_AGAIN.1);
+        }
+    }
+
+    /// Whoever enqueues from SQL tells the database alone, so a worker with a broker listens there as well. It is as well
+    /// off as the broker makes it where that fails: behind a pooler it does.
+    async fn listen_to_sql(&self, ear: Ear) -> std::convert::Infallible {
+        if matches!(self.backend.kind(), "postgres" | "inline") {
+            return std::future::pending().await;
+        }
+        let database = PostgresBackend::new(&self.remat);
+        loop {
+            if let Err(error) = database.listen(&self.settings.queues, &ear).await {
+                tracing::debug!(%error, "runs enqueued from SQL do not wake this worker; it polls for them");
+            }
+            sleep(LISTEN_AGAIN.1).await;
         }
     }
 

@@ -1,17 +1,18 @@
 //! How a request becomes a run, and how exactly one worker gets it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use remat::{
-    backend::{InlineBackend, PostgresBackend},
+    backend::{InlineBackend, PostgresBackend, RedisBackend},
     job::JobKind,
     operation::RefreshOptions,
     run::Status,
     store::queue::{Outcome, Reach},
     view::Strategy,
 };
-use remat_testkit::wait_until;
+use remat_testkit::{RedisServer, wait_until};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
     daemon,
@@ -49,6 +50,31 @@ async fn a_worker_that_waits_is_woken_by_a_request_in_sql() {
     let run = app.remat.wait_for_run(id).await.unwrap();
     assert_eq!(run.status, Status::Success, "{run:#?}");
     assert!(began.elapsed() < Duration::from_secs(3), "it was found by looking, not by being told");
+    daemon.drain().await;
+}
+
+#[tokio::test]
+async fn a_worker_with_a_broker_is_woken_by_a_request_in_sql() {
+    let (app, broker) = (App::start().await, RedisServer::start().await);
+    app.view(Strategy::Merge, PER_USER).await;
+    let backend = RedisBackend::connect(&broker.url(), None).await.unwrap();
+    let mut settings = daemon::settings(2);
+    settings.worker.as_mut().unwrap().poll = Duration::from_hours(1);
+    let daemon = daemon::start_with(&app.remat, Arc::new(backend), &settings).await;
+    // The worker proves that it hears, and looks once more when it does.
+    wait_until("the worker listens to the database", async || {
+        app.count(
+            "select count(*) from pg_stat_activity
+             where  datname = current_database() and state = 'idle' and query like '%pg_notify%'",
+        )
+        .await
+            > 0
+    })
+    .await;
+    let id = app.count("select remat.enqueue_refresh('per_user')").await;
+    let run =
+        timeout(Duration::from_secs(30), app.remat.wait_for_run(id)).await.expect("it is told").unwrap();
+    assert_eq!(run.status, Status::Success, "{run:#?}");
     daemon.drain().await;
 }
 
