@@ -4,7 +4,9 @@
 //! rows between the last bound and the new one. That is so where one side asks no clock and the other asks nothing else;
 //! every other use of a clock is named, with its place, and stands for all rows.
 //!
-//! What BETWEEN was written as is two such conjuncts already. Whether `f` is stable is for the server to say.
+//! What BETWEEN was written as is two such conjuncts already. Under an outer join a conjunct of ON ends a partnership
+//! rather than a row; [`Place::On`] tells which join it is. Whether `f` is stable is for the server to say, and so is
+//! what functions and views of a user ask behind their names.
 
 use crate::ir::{Clock, ClockKind, Comparison, Expr, Path, Piece, Place, Query};
 

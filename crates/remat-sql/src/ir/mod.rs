@@ -166,7 +166,7 @@ pub struct Window {
 }
 
 /// What a window function looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowSpec {
     /// The named window that it refines.
     pub base: Option<String>,

@@ -13,7 +13,7 @@ use squawk_syntax::{
 
 use crate::{
     catalog::{Overloads, QualifiedName},
-    ir::{Call, Clock, ClockKind, Expr, FunctionName, OrderKey, Over, Piece, WindowCall},
+    ir::{Call, Clock, ClockKind, Expr, FunctionName, OrderKey, Over, Piece, WindowCall, WindowSpec},
     parse::words_of,
     rejection::{Code, Rejection},
 };
@@ -125,7 +125,8 @@ impl Reader<'_> {
         match (target.kind(), child(&target, WINDOW_SPEC)) {
             (WINDOW_REF, _) => Ok(Over::Named(name(&target))),
             (_, Some(spec)) => Ok(Over::Spec(self.window_spec(&spec)?)),
-            (_, None) => Err(not_canonical(clause)),
+            // `OVER ()`: everything.
+            (_, None) => Ok(Over::Spec(WindowSpec::default())),
         }
     }
 }

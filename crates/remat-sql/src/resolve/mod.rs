@@ -10,7 +10,8 @@
 //!   in two places: at the outermost level if that has one source (16 and newer), and where FULL JOIN USING merged it.
 //! - Columns of functions and VALUES in FROM are named after the alias; so are those of relations that were renamed.
 //! - GROUP BY holds expressions, never ordinals or aliases. ORDER BY of a SELECT holds expressions, and a column whose
-//!   bare name would mean another output column is qualified; ORDER BY of a set operation holds ordinals.
+//!   bare name would mean another output column is qualified; ORDER BY of a set operation holds ordinals, and that of
+//!   bare VALUES ordinals or `"*VALUES*".column1`.
 //! - Set operations of different kinds are in parentheses.
 
 mod call;

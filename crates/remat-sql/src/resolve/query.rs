@@ -2,7 +2,7 @@
 
 use squawk_syntax::{
     SyntaxKind::{
-        ALL, COLUMN_LIST, COMPOUND_SELECT, CTE_NAME, EXCEPT, FETCH_CLAUSE, INT_NUMBER, INTERSECT,
+        ALL, COLUMN_LIST, COMPOUND_SELECT, CTE_NAME, EXCEPT, FETCH_CLAUSE, FIELD_EXPR, INT_NUMBER, INTERSECT,
         LIMIT_CLAUSE, LITERAL, LOCKING_CLAUSE, MATERIALIZED, NAME_REF, NOT_MATERIALIZED, NULLS_FIRST,
         NULLS_LAST, OFFSET_CLAUSE, ORDER_BY_CLAUSE, PAREN_SELECT, RECURSIVE_KW, ROW_LIST, SELECT, SORT_DESC,
         SORT_USING, UNION, VALUES, WITH_CLAUSE, WITH_TABLE, WITH_TIES,
@@ -177,7 +177,11 @@ impl Reader<'_> {
         output: &[String],
     ) -> Result<OrderKey, Rejection> {
         let expr = key.first_child().ok_or_else(|| not_canonical(key))?;
-        let named = || output.iter().position(|own| expr.kind() == NAME_REF && *own == name(&expr));
+        let named = || {
+            let bare = if items.is_empty() { column_of_values(&expr) } else { None };
+            let bare = bare.or_else(|| (expr.kind() == NAME_REF).then(|| name(&expr)))?;
+            output.iter().position(|own| *own == bare)
+        };
         let by = match (ordinal(&expr), named()) {
             (Some(n), _) if (1..=output.len()).contains(&n) => SortBy::Output(n),
             (_, Some(place)) => match items.get(place) {
@@ -232,6 +236,12 @@ fn set_operator(node: &SyntaxNode) -> Result<(SetOperator, bool), Rejection> {
     let found = operators.iter().find_map(|(kind, operator)| Some((child(node, *kind)?, *operator)));
     let (words, operator) = found.ok_or_else(|| not_canonical(node))?;
     Ok((operator, child(&words, ALL).is_some()))
+}
+
+/// A column of VALUES that is no source, as 15 writes it.
+fn column_of_values(expr: &SyntaxNode) -> Option<String> {
+    let (base, column) = (expr.first_child()?, expr.last_child()?);
+    (expr.kind() == FIELD_EXPR && name(&base) == "*VALUES*").then(|| name(&column))
 }
 
 fn ordinal(expr: &SyntaxNode) -> Option<usize> {

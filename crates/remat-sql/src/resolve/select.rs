@@ -124,8 +124,7 @@ impl Reader<'_> {
     fn window(&mut self, def: &SyntaxNode) -> Result<Window, Rejection> {
         let own = child(def, WINDOW).ok_or_else(|| not_canonical(def))?;
         let spec = child(def, WINDOW_SPEC).map(|spec| self.window_spec(&spec)).transpose()?;
-        let empty = || WindowSpec { base: None, partition: Vec::new(), order: Vec::new(), frame: None };
-        Ok(Window { name: name(&own), spec: spec.unwrap_or_else(empty) })
+        Ok(Window { name: name(&own), spec: spec.unwrap_or_default() })
     }
 
     pub(super) fn window_spec(&mut self, spec: &SyntaxNode) -> Result<WindowSpec, Rejection> {

@@ -51,14 +51,14 @@ impl Door {
 
     /// What the server prints of a view over this query.
     async fn printed(&self, search_path: &str, query: &str) -> Result<String, String> {
-        let make = format!(
+        let script = format!(
             "begin; set local search_path = {search_path}; create view pg_temp.remat_test as {query}"
         );
         let told = |error: tokio_postgres::Error| {
             let told = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
             format!("{told}\nin: {query}")
         };
-        let made = self.sql.batch_execute(&make).await.map_err(told);
+        let made = self.sql.batch_execute(&script).await.map_err(told);
         let printed = async {
             self.sql.batch_execute("set local search_path = ''").await.map_err(told)?;
             let row = self.sql.query_one("select pg_get_viewdef('pg_temp.remat_test'::regclass)", &[]).await;

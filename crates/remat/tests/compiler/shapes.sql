@@ -342,3 +342,42 @@ select u.country, (select count(*) from shop.sales s where s.user_id = max(u.id)
 
 -- everything at once
 with recent as (select s.user_id, s.cents, s.sold_at from shop.sales s where s.sold_at > now() - interval '30 days') select u.country, count(distinct r.user_id) as buyers, sum(r.cents) filter (where r.cents > 0) as cents, rank() over (order by sum(r.cents) desc nulls last) as rank, (select count(*) from shop.refunds f where f.made_at > min(r.sold_at)) as refunds from recent r join shop.users u on u.id = r.user_id and u.active left join lateral (select count(*) as n from shop.refunds) x on true where u.country is not null and not exists (select 1 from shop.moods m where m.user_id = u.id and m.mood = 'sad') group by u.country having count(*) > 1 order by 3 desc nulls last, u.country limit 20
+
+-- order by a constant
+select 1 as a, 'x'::text as b, cents from shop.sales order by a, b, cents limit 2
+
+-- distinct on a constant
+select distinct on (1) 7 as one, id from shop.sales order by 1, id
+
+-- values in order
+values (2, 'b'), (1, 'a') order by 1 limit 1
+
+-- exists over values and set operations
+select id from shop.users u where exists (values (1)) and id in (select id from shop.sales union select sale_id from shop.refunds where sale_id = u.id)
+
+-- cte in a sub-select of an expression
+select id, (with m as (select max(cents) as c from shop.sales s where s.user_id = u.id) select c from m) as most from shop.users u
+
+-- rows against any row
+select id from shop.sales s where (id, user_id) <> all (select sale_id, seq from shop.refunds) and row(id, cents) > (select 1, 2)
+
+-- subscripts of calls and casts
+select (string_to_array(note, ','))[1] as a, (note::text[])[2] as b, (array[1, 2])[1] as c, ('{1,2}'::integer[])[1:1] as d from shop.sales
+
+-- window over everything
+select count(*) over () as n, sum(count(*)) over (order by user_id) as s from shop.sales group by user_id
+
+-- functions of the grammar in from
+select c, g from coalesce(1, 2) c, lateral generate_series(1, c) g
+
+-- types with numbers and quotes
+select local_at::timestamp(3) as a, sold_at::time(2) with time zone as b, '1 s'::interval second(2) as c, b'1'::bit varying(3) as d, note::"char" as e, '(1,x)'::shop.pair as f from shop.sales
+
+-- whole rows
+select s as row, row_to_json(u) as doc, count(s) over () as n from shop.sales s join shop.users u on u.id = s.user_id where s is not null
+
+-- prefix and postfix operators
+select -(-cents) as a, @ cents as b, not (cents is null) as c, |/ cents::double precision as d, ~ cents as e from shop.sales where cents isnull
+
+-- a long chain
+select id from shop.sales where cents = 1 or cents = 2 or cents = 3 and note = 'a' and not note = 'b' or (cents + 1 - 2 * 3 / 4 % 5) ^ 2 > 1
