@@ -52,7 +52,7 @@ impl<'a> Select<'a> {
 
 /// Reads a text that must hold exactly one query; semicolons and comments around it are allowed.
 pub fn single_select(text: &str) -> Result<Select<'_>, Rejection> {
-    let span = with_tree(text, |root, errors| query_span(text, root, errors))??;
+    let span = with_tree(text, |root, errors| query_node(text, root, errors).map(|query| words_of(&query)))??;
     Ok(Select { text, span })
 }
 
@@ -116,12 +116,17 @@ fn too_deep(text: &str) -> Option<usize> {
     })
 }
 
-fn query_span(text: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> Result<Range<usize>, Rejection> {
+/// The one query of a text that holds nothing else.
+pub(crate) fn query_node(
+    text: &str,
+    root: &SyntaxNode,
+    errors: &[SyntaxError],
+) -> Result<SyntaxNode, Rejection> {
     without_errors(text, errors)?;
     let statement = single_statement(text, root)?;
     is_query(&statement)?;
     reads_only(&statement)?;
-    Ok(words_of(&statement))
+    Ok(statement)
 }
 
 fn single_statement(text: &str, root: &SyntaxNode) -> Result<SyntaxNode, Rejection> {
@@ -177,7 +182,7 @@ fn reads_only(statement: &SyntaxNode) -> Result<(), Rejection> {
 }
 
 /// From the first word of a node to its last, a semicolon at the end left out.
-fn words_of(node: &SyntaxNode) -> Range<usize> {
+pub(crate) fn words_of(node: &SyntaxNode) -> Range<usize> {
     let mut words = node.descendants_with_tokens().filter_map(SyntaxElement::into_token).filter(is_word);
     let Some(first) = words.next() else { return node.text_range().into() };
     let last = words.last().unwrap_or_else(|| first.clone());
@@ -188,7 +193,7 @@ fn is_word(token: &SyntaxToken) -> bool {
     !matches!(token.kind(), SyntaxKind::WHITESPACE | SyntaxKind::COMMENT | SyntaxKind::SEMICOLON)
 }
 
-fn in_words(kind: SyntaxKind) -> String {
+pub(crate) fn in_words(kind: SyntaxKind) -> String {
     format!("{kind:?}").replace('_', " ")
 }
 

@@ -24,6 +24,22 @@ pub enum Code {
     TooLarge,
     /// R008: a placeholder such as `$1`.
     Parameter,
+    /// R009: a common table expression that may read itself.
+    RecursiveCte,
+    /// R010: a query that locks rows.
+    Locking,
+    /// R011: a sample of a table.
+    TableSample,
+    /// R012: something in FROM that is not followed: `XMLTABLE`, `JSON_TABLE`, `GRAPH_TABLE`, an alias over a join.
+    FromItem,
+    /// R013: a name that the catalog does not have, or that may mean several things.
+    UnknownName,
+    /// R014: a text that `pg_get_viewdef` does not print.
+    NotCanonical,
+    /// R015: an aggregate with a syntax of its own: `JSON_OBJECTAGG`, `JSON_ARRAYAGG`.
+    JsonAggregate,
+    /// R016: a call of a name that aggregates share with other functions.
+    AmbiguousFunction,
 }
 
 impl Code {
@@ -38,6 +54,14 @@ impl Code {
             Self::Syntax => "R006",
             Self::TooLarge => "R007",
             Self::Parameter => "R008",
+            Self::RecursiveCte => "R009",
+            Self::Locking => "R010",
+            Self::TableSample => "R011",
+            Self::FromItem => "R012",
+            Self::UnknownName => "R013",
+            Self::NotCanonical => "R014",
+            Self::JsonAggregate => "R015",
+            Self::AmbiguousFunction => "R016",
         }
     }
 }

@@ -1,7 +1,14 @@
 //! Any text is answered: read or refused, never a panic, never an exhausted stack.
 
+mod shop;
+
+use std::{fs, path::Path, sync::LazyLock};
+
 use proptest::prelude::*;
-use remat_sql::{leading_comment, relation_references, relations, repoint, single_select};
+use remat_sql::{
+    catalog::Catalog, ir, leading_comment, read, relation_references, relations, repoint, single_select,
+    window::clocks,
+};
 
 /// Pieces that together make texts more like SQL than chance would.
 fn sql_like() -> impl Strategy<Value = String> {
@@ -68,15 +75,89 @@ fn query() -> impl Strategy<Value = String> {
         .prop_map(|items| format!("select 1 /* public.sales */ from {}", items.join(", ")))
 }
 
+static CATALOG: LazyLock<Catalog> = LazyLock::new(shop::catalog);
+
+/// What the server printed, cut into words.
+static PRINTED: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/read");
+    let files = fs::read_dir(folder).expect("the cases exist").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|of| of == "sql")).collect();
+    files.sort();
+    files.iter().map(|path| words(&fs::read_to_string(path).expect("a case is text"))).collect()
+});
+
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut letters = false;
+    for c in text.chars() {
+        let letter = c.is_alphanumeric() || c == '_';
+        match words.last_mut() {
+            Some(word) if letter && letters => word.push(c),
+            _ => words.push(c.into()),
+        }
+        letters = letter;
+    }
+    words
+}
+
+/// How a text is changed: where, how many words from there, and whether they go, come twice, or are replaced by words
+/// from elsewhere.
+type Change = (usize, usize, usize, usize);
+
+fn changed(which: usize, changes: &[Change]) -> String {
+    let mut words = PRINTED[which % PRINTED.len()].clone();
+    for &(at, count, how, from) in changes {
+        let start = at % (words.len() + 1);
+        let end = (start + count).min(words.len());
+        let other = &PRINTED[from % PRINTED.len()];
+        let taken = from % other.len()..(from % other.len() + count).min(other.len());
+        match how % 3 {
+            0 => drop(words.drain(start..end)),
+            1 => drop(words.splice(start..start, words[start..end].to_vec())),
+            _ => drop(words.splice(start..end, other[taken].to_vec())),
+        }
+    }
+    words.concat()
+}
+
+/// Reads, and if that can be, prints, explains and reads again.
+fn there_and_back(text: &str) -> Result<(), TestCaseError> {
+    match read(text, &CATALOG) {
+        Ok(query) => {
+            let _ = (ir::plan(&query), clocks(&query), query.occurrences());
+            let sql = ir::sql(&query);
+            prop_assert_eq!(read(&sql, &CATALOG), Ok(query), "{}\nfrom: {}", sql, text);
+        }
+        Err(rejection) => {
+            prop_assert!(text.get(rejection.span.clone()).is_some(), "{:?}", rejection);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn what_the_server_would_never_print_is_refused_or_comes_back_as_it_was_read(
+        which in any::<usize>(),
+        changes in prop::collection::vec((any::<usize>(), 0_usize..12, any::<usize>(), any::<usize>()), 0..4),
+    ) {
+        there_and_back(&changed(which, &changes))?;
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_is_answered(text in "\\PC{0,80}|[ -~\\n]{0,80}") {
         let _ = (single_select(&text), relations(&text), leading_comment(&text));
+        there_and_back(&text)?;
     }
 
     #[test]
     fn sql_like_text_is_answered_and_a_query_stays_one(text in sql_like()) {
         let _ = (relations(&text), leading_comment(&text));
+        there_and_back(&text)?;
         match single_select(&text) {
             Ok(select) => {
                 let followed = format!("{}\n;", select.query());
@@ -118,9 +199,22 @@ fn deep_and_long_texts_are_refused_or_read_without_exhausting_the_stack() {
         deep("case when true then ", 1_000, " end"),
         deep("", 5_000, "+1"),
         deep("", 1_000, " union all select 1"),
+        deep("", 5_000, " AND true"),
+        deep("CASE WHEN 1 = ", 400, " THEN 1 END"),
+        deep("ARRAY(SELECT ", 200, ")"),
+        deep("1 = ANY (SELECT ", 200, ")"),
+        format!("SELECT 1 FROM {}shop.sales a{}", "(".repeat(200), " JOIN shop.sales b ON true)".repeat(200)),
+        format!("SELECT 1 FROM shop.sales a{}", " JOIN shop.sales b ON true".repeat(1_000)),
+        deep("not ", 1_000, ""),
+        deep("-1", 1_000, "+1"),
         "x".repeat(200_000),
     ] {
         let _ = single_select(&text);
+        if let Ok(query) = read(&text, &CATALOG) {
+            // On the stack of a test, which is the usual one of a thread.
+            assert_eq!(read(&ir::sql(&query), &CATALOG).as_ref(), Ok(&query));
+            let _ = (ir::plan(&query), clocks(&query), query.occurrences());
+        }
     }
     assert!(single_select(&deep("(", 250, ")")).is_ok());
     assert_eq!(single_select(&deep("(", 300, ")")).unwrap_err().code.as_str(), "R007");

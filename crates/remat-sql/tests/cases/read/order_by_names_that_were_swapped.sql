@@ -1,0 +1,4 @@
+ SELECT cents AS id,
+    id AS cents
+   FROM shop.sales
+  ORDER BY sales.cents;

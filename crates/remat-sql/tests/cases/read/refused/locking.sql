@@ -1,0 +1,2 @@
+-- R010
+SELECT id FROM shop.sales FOR UPDATE OF sales

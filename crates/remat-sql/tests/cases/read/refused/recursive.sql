@@ -1,0 +1,2 @@
+-- R009
+WITH RECURSIVE r(n) AS ( SELECT 1 AS "?column?" UNION ALL SELECT (r_1.n + 1) FROM r r_1 WHERE (r_1.n < 5)) SELECT n FROM r

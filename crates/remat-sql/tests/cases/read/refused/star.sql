@@ -1,0 +1,2 @@
+-- R014
+SELECT * FROM shop.sales

@@ -1,0 +1,2 @@
+-- R014
+SELECT a FROM ( SELECT 1 AS a)

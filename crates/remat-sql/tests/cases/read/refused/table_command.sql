@@ -1,0 +1,2 @@
+-- R014
+TABLE shop.sales

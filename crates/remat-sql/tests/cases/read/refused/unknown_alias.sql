@@ -1,0 +1,2 @@
+-- R013
+SELECT x.id FROM shop.sales s

@@ -1,0 +1,2 @@
+-- R013
+SELECT s.absent FROM shop.sales s

@@ -1,0 +1,2 @@
+-- R013
+SELECT id FROM shop.absent

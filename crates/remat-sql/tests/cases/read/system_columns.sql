@@ -1,0 +1,4 @@
+ SELECT ctid AS place,
+    ((tableoid)::regclass)::text AS source,
+    id
+   FROM shop.sales s;
