@@ -2,7 +2,7 @@
 -- values, too, which a domain may forbid.
 select a.attnum,
        a.attname::text,
-       pg_catalog.format_type(b.oid, -1),
+       pg_catalog.format_type(b.oid, case when b.oid = a.atttypid then a.atttypmod else -1 end),
        n.nspname::text,
        o.collname::text,
        a.attgenerated::text = 'v'

@@ -93,7 +93,7 @@ fn holder(id: i64) -> RelationName {
     in_log(format!("v{id}"))
 }
 
-/// A column as the log has it. It has no length: every value fits already, and would be measured again.
+/// A column as the log has it: of the very same type, so that no value is converted.
 fn in_log_table(column: &Column) -> String {
     let collation = column.collation.as_ref().map(|name| format!(" collate {}", name.to_sql()));
     format!("a{} {}{}", column.number, column.data_type, collation.unwrap_or_default())
