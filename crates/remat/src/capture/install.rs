@@ -26,7 +26,8 @@ use crate::{
 const OLDEST_SERVER: i32 = 140_000;
 
 /// Sees to it that every change of what a view needs is logged from now on, and that the view is known to read just that.
-/// The session must not be in a transaction. Gives the ids of the captures.
+/// The session must not be in a transaction. Gives the ids of the captures. What the view read before and nobody else
+/// reads is left for [`sweep`], whose waiting is no reason to fail here.
 pub async fn install(
     session: &Session,
     settings: &Settings,
@@ -41,7 +42,6 @@ pub async fn install(
     }
     let tables: Vec<u32> = needs.keys().copied().collect();
     captures::unsubscribe_but(session, view_id, &tables).await?;
-    sweep(session, settings).await?;
     Ok(ids)
 }
 

@@ -158,6 +158,19 @@ async fn a_snapshot_from_before_the_ddl_writes_after_it() {
 }
 
 #[tokio::test]
+async fn ddl_stands_between_the_writes_of_one_transaction() {
+    let world = World::with(ITEMS).await;
+    let reader = world.reader("v", "items", &["id", "n"]).await;
+    let ddl = "alter table items rename column n to m; alter table items add column more int default 3;";
+    world
+        .run(&format!("begin; {WRITES} {ddl} {WRITES} alter table items drop column kind; {WRITES} commit"))
+        .await;
+    let logged = |sign: &str| format!("select count(*) from remat_log.t{} where sign {sign}", reader.capture);
+    assert_eq!(world.number(&logged("<> 0")).await, 8);
+    assert_eq!(world.number(&logged("= 0")).await, 3);
+}
+
+#[tokio::test]
 async fn a_partition_may_leave_and_change_and_be_dropped() {
     let world = World::with(
         "create table parted (id int, n int, k text) partition by range (id);

@@ -77,6 +77,7 @@ async fn a_view_that_reads_another_table_leaves_the_first() {
     let view = world.view("v").await;
     world.install(view, "items", &["id"]).await.unwrap();
     let second = world.install(view, "others", &["id"]).await.unwrap();
+    capture::sweep(&world.session, &impatient()).await.unwrap();
     assert_eq!(world.number("select max(id) from remat.captures having count(*) = 1").await, second);
 }
 
@@ -106,6 +107,7 @@ async fn what_came_with_a_dump_is_replaced() {
     assert_eq!(answer, Answer::Reset(capture::Gap::Moved));
     world.session.batch("rollback").await.unwrap();
     let second = world.install(reader.view, "items", &["id", "n"]).await.unwrap();
+    capture::sweep(&world.session, &impatient()).await.unwrap();
     assert_ne!(second, reader.capture);
     assert_eq!(
         world
