@@ -47,8 +47,8 @@ pub(super) fn create(id: i64, table: &Table, columns: &[i16]) -> Vec<String> {
         format!("create table {log} ({}) {LOG_OPTIONS}", all.join(", ")),
         // A publication of all tables would forbid to delete rows without an identity.
         format!("alter table {log} replica identity full"),
+        // One index and no more: writers pay for each with every row.
         format!("create index on {log} (xid)"),
-        format!("create index on {log} (xid) where sign = 0"),
         format!("revoke all on {log} from public"),
     ];
     statements.extend(hold_columns(id, table, columns));
