@@ -35,6 +35,7 @@
 pub mod apply;
 pub mod backend;
 mod builder;
+pub mod capture;
 pub mod compare;
 pub mod daemon;
 pub mod embedded;

@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "sql_status", sql: include_str!("0006_sql_status.sql"), breaking: false },
     Migration { version: 7, name: "queue", sql: include_str!("0007_queue.sql"), breaking: false },
     Migration { version: 8, name: "unchanged", sql: include_str!("0008_unchanged.sql"), breaking: false },
+    Migration { version: 9, name: "capture", sql: include_str!("0009_capture.sql"), breaking: false },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.

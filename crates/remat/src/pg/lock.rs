@@ -68,6 +68,25 @@ pub(crate) async fn patiently(
     }
 }
 
+/// Runs statements that remat composed itself in [`Attempts`]: those that wait for locks on a relation and on what
+/// belongs to it, and are quick once they have them.
+pub(crate) async fn patiently_all(
+    session: &Session,
+    settings: &Settings,
+    relation: u32,
+    statements: &[String],
+) -> Result<(), Failure> {
+    let sql = statements.join("; ");
+    let mut attempts = Attempts::new(session, settings, relation);
+    loop {
+        attempts.begin().await?;
+        match session.batch(&sql).await {
+            Ok(()) => return attempts.end().await.map(drop),
+            Err(failure) => attempts.pause_after(failure).await?,
+        }
+    }
+}
+
 /// Attempts at work that waits for locks: each in a savepoint with a short lock timeout, until one succeeds or
 /// `lock_budget_ms` is spent. Not a function over a closure, because the futures of such closures are not `Send`.
 pub(crate) struct Attempts<'a> {

@@ -4,6 +4,7 @@
 //! WHERE clause, so that a worker which lost the run changes nothing.
 
 pub mod backlog;
+pub mod captures;
 pub mod events;
 pub mod fills;
 pub mod fires;

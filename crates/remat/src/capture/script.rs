@@ -1,0 +1,207 @@
+//! The statements that make, widen and take away a capture: values in, text out.
+//!
+//! Law: nothing of a writer's session has a say in what the trigger does. It has no `set` clause, which would cost each
+//! statement, so every name in it is qualified, operators too. It names no column: it takes them by their place, which no
+//! rename changes, after asking whether they stand there. Only names of remat's own and numbers enter its text.
+
+use super::{
+    in_log, log_of,
+    table::{Column, Level, Table},
+};
+use crate::name::{Identifier, RelationName};
+
+/// How remat's triggers on a table are fired, and the images that each has.
+const EVENTS: [(&str, &str); 4] = [
+    ("insert", "referencing new table as remat_new"),
+    ("update", "referencing old table as remat_old new table as remat_new"),
+    ("delete", "referencing old table as remat_old"),
+    ("truncate", ""),
+];
+
+/// The argument of a trigger that reads no images.
+const RESET: &str = "'reset'";
+
+/// A log is written and deleted all the time, whatever its size.
+const LOG_OPTIONS: &str = "with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, \
+     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000, \
+     autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000)";
+
+/// What keeps all writers away, and with a log that exists its readers, too.
+pub(super) fn lock(root: &Level, log: Option<i64>) -> Vec<String> {
+    let tables = format!("lock table {} in share row exclusive mode", root.name.to_sql());
+    let log = log.map(|id| format!("lock table {} in access exclusive mode", log_of(id).to_sql()));
+    [tables].into_iter().chain(log).collect()
+}
+
+/// Makes a capture of these columns, whatever is left of one.
+pub(super) fn create(id: i64, table: &Table, columns: &[i16]) -> Vec<String> {
+    let log = log_of(id).to_sql();
+    let own = [
+        "xid pg_catalog.xid8 not null default pg_catalog.pg_current_xact_id()",
+        "sign pg_catalog.int2 not null",
+    ];
+    let captured = table.columns_of(columns).map(in_log_table);
+    let all: Vec<String> = own.map(str::to_owned).into_iter().chain(captured).collect();
+    let mut statements = vec![
+        format!("drop table if exists {log}"),
+        format!("create table {log} ({}) {LOG_OPTIONS}", all.join(", ")),
+        // A publication of all tables would forbid to delete rows without an identity.
+        format!("alter table {log} replica identity full"),
+        // One index and no more: writers pay for each with every row.
+        format!("create index on {log} (xid)"),
+        format!("revoke all on {log} from public"),
+    ];
+    statements.extend(hold_columns(id, table, columns));
+    statements.extend(make_trigger_function(id, table, columns));
+    for level in &table.levels {
+        statements.extend(triggers(id, level, table.is_alike(level)));
+    }
+    statements.extend(trigger(id, &log_of(id), "truncate", "", RESET));
+    statements
+}
+
+/// Adds the columns after the first `known` ones to a capture that is sound.
+pub(super) fn widen(id: i64, table: &Table, columns: &[i16], known: usize) -> Vec<String> {
+    let log = log_of(id).to_sql();
+    let added = table.columns_of(&columns[known..]);
+    let mut statements: Vec<String> =
+        added.map(|column| format!("alter table {log} add column {}", in_log_table(column))).collect();
+    statements.extend(hold_columns(id, table, columns));
+    statements.extend(make_trigger_function(id, table, columns));
+    statements
+}
+
+/// Takes a capture away, with its triggers on these relations.
+pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<String> {
+    let triggers =
+        triggers.iter().map(|(name, table)| format!("drop trigger {} on {}", name.to_sql(), table.to_sql()));
+    let rest = [
+        format!("drop table if exists {}", log_of(id).to_sql()),
+        format!("drop function if exists {}", trigger_function(id).to_sql()),
+        format!("drop view if exists {}", holder(id).to_sql()),
+    ];
+    triggers.chain(rest).collect()
+}
+
+/// The trigger function of a capture.
+pub(super) fn trigger_function(id: i64) -> RelationName {
+    in_log(format!("capture_{id}"))
+}
+
+/// The view that holds the captured columns.
+fn holder(id: i64) -> RelationName {
+    in_log(format!("v{id}"))
+}
+
+/// A column as the log has it: of the very same type, so that no value is converted.
+fn in_log_table(column: &Column) -> String {
+    let collation = column.collation.as_ref().map(|name| format!(" collate {}", name.to_sql()));
+    format!("a{} {}{}", column.number, column.data_type, collation.unwrap_or_default())
+}
+
+/// Nobody reads this view: it stands in the way of who would drop a captured column or change its type, as a view of the user's
+/// would, and goes with a cascade.
+fn hold_columns(id: i64, table: &Table, columns: &[i16]) -> [String; 3] {
+    let name = holder(id).to_sql();
+    let held = |column: &Column| format!("{} as a{}", column.name.to_sql(), column.number);
+    let held: Vec<String> = table.columns_of(columns).map(held).collect();
+    [
+        format!("drop view if exists {name}"),
+        format!("create view {name} as select {} from {}", held.join(", "), table.root().name.to_sql()),
+        format!("revoke all on {name} from public"),
+    ]
+}
+
+/// Logs the images of a statement. It does nothing on a partition that was detached, and where nobody can write the log
+/// any more. Where a column may have another place or type, it does not touch the images and says that anything may have
+/// changed.
+fn make_trigger_function(id: i64, table: &Table, columns: &[i16]) -> [String; 2] {
+    let (name, root) = (trigger_function(id).to_sql(), table.root().oid);
+    // Names of remat's own, which need no quotes.
+    let (log, holder) = (log_of(id).to_string(), holder(id).to_string());
+    let layout = table.layout(columns);
+    let held = format!("pg_catalog.to_regclass('{holder}') is null");
+    let moved: Vec<String> = [held].into_iter().chain(gone(root, &layout, columns)).collect();
+    let moved = moved.join("\n     or ");
+    let (old, new) = (images("remat_old", -1, &layout, columns), images("remat_new", 1, &layout, columns));
+    let body = format!(
+        "
+begin
+  if ((tg_relid operator(pg_catalog.=) {root}::pg_catalog.oid
+       or tg_nargs operator(pg_catalog.>) 0
+       or pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid operator(pg_catalog.=) {root}::pg_catalog.oid)
+      and pg_catalog.to_regnamespace('remat_log') is not null
+      and pg_catalog.has_schema_privilege('remat_log', 'usage')
+      and pg_catalog.has_table_privilege(pg_catalog.to_regclass('{log}')::pg_catalog.oid, 'insert')) is not true then
+    return null;
+  end if;
+  if tg_nargs operator(pg_catalog.>) 0 or tg_op operator(pg_catalog.=) 'TRUNCATE'
+     or {moved} then
+    insert into {log} (sign) values (0);
+  elsif tg_op operator(pg_catalog.=) 'INSERT' then
+    insert into {log} {new};
+  elsif tg_op operator(pg_catalog.=) 'DELETE' then
+    insert into {log} {old};
+  else
+    insert into {log} {old} union all {new};
+  end if;
+  return null;
+end
+"
+    );
+    [
+        format!(
+            "create or replace function {name}() returns trigger language plpgsql security definer as $remat${body}$remat$"
+        ),
+        format!("revoke all on function {name}() from public"),
+    ]
+}
+
+/// Rows of the log, in the order of its columns, from the rows of a transition table.
+fn images(rows: &str, sign: i16, layout: &[i16], columns: &[i16]) -> String {
+    let numbered = |numbers: &[i16], prefix: &str| -> Vec<String> {
+        numbers.iter().map(|number| format!("{prefix}{number}")).collect()
+    };
+    let own = ["pg_catalog.pg_current_xact_id()".to_owned(), format!("'{sign}'::pg_catalog.int2")];
+    let taken: Vec<String> = own.into_iter().chain(numbered(columns, "n.a")).collect();
+    let places = match layout {
+        [] => String::new(),
+        layout => format!("({})", numbered(layout, "a").join(", ")),
+    };
+    format!("select {} from {rows} n{places}", taken.join(", "))
+}
+
+/// What asks the server whether a column is gone that stands before a captured one without being captured. It asks for a
+/// privilege because the answer is null when the column is gone, and comes from what the server's parser will look at, too; a
+/// query of the catalog would see what the writer's snapshot sees.
+fn gone(root: u32, layout: &[i16], columns: &[i16]) -> Vec<String> {
+    let others = layout.iter().filter(|number| !columns.contains(number));
+    others
+        .map(|number| {
+            let column = format!("{root}::pg_catalog.oid, {number}::pg_catalog.int2");
+            format!("pg_catalog.has_column_privilege({column}, 'select') is null")
+        })
+        .collect()
+}
+
+/// The triggers of one level. Where its columns stand in another order than the table's own, a direct write is not
+/// read row by row: it says that anything may have changed.
+fn triggers(id: i64, level: &Level, is_alike: bool) -> Vec<String> {
+    let each = |(event, images): &(&str, &str)| {
+        let (images, argument) = if is_alike { (*images, "") } else { ("", RESET) };
+        trigger(id, &level.name, event, images, argument)
+    };
+    EVENTS.iter().flat_map(each).collect()
+}
+
+/// A trigger that no setting of a session bypasses.
+fn trigger(id: i64, on: &RelationName, event: &str, images: &str, argument: &str) -> [String; 2] {
+    let (name, table, function) = (format!("remat_{id}_{event}"), on.to_sql(), trigger_function(id).to_sql());
+    [
+        format!(
+            "create or replace trigger {name} after {event} on {table} {images} \
+             for each statement execute function {function}({argument})"
+        ),
+        format!("alter table {table} enable always trigger {name}"),
+    ]
+}

@@ -1,0 +1,255 @@
+-- Change capture: which rows of a table changed since a view was refreshed.
+--
+-- Law: a change and its row in the log are one transaction, so both are visible or neither; what is new since a snapshot
+-- is what that snapshot does not see. Whoever cannot be sure that every change was logged, or that these snapshots mean
+-- anything here, is told to read everything: a fingerprint covers all that could let a change pass unlogged, and is null
+-- where one could.
+
+-- The logs, and the functions that fill them. Nobody needs a right in here but the role that installs.
+create schema remat_log;
+
+-- One log per table, shared by all views that read the table: remat_log.t<id>, filled by remat_log.capture_<id>(), which
+-- takes columns by their place. The view remat_log.v<id> reads the captured columns: so the server drops none of them
+-- without the view, and changes no type of them.
+create table remat.captures (
+    id        bigint generated always as identity primary key,
+    relation  oid not null,
+    -- where the object ids and the transactions of this row mean something
+    system    text not null,
+    -- the captured columns, in the order of the log's
+    columns   smallint[] not null default '{}',
+    -- the columns of the table up to the last captured one: while these stand, each is found in its place
+    layout    smallint[] not null default '{}',
+    -- the transaction that made it, or made it anew because a part was missing: nothing before is proven
+    installed xid8 not null default pg_current_xact_id(),
+    unique (system, relation)
+);
+
+-- The views that read a log, and what they read of it.
+create table remat.capture_consumers (
+    capture_id bigint not null references remat.captures,
+    view_id    bigint not null references remat.views on delete cascade,
+    columns    smallint[] not null,
+    since      timestamptz not null default clock_timestamp(),
+    primary key (capture_id, view_id)
+);
+
+create index captures_of_view on remat.capture_consumers (view_id);
+
+-- What a view's contents cover: all that the snapshot sees.
+create table remat.view_states (
+    view_id      bigint primary key references remat.views on delete cascade,
+    snapshot     pg_snapshot not null,
+    -- of each capture, by its id
+    fingerprints jsonb not null,
+    system       text not null,
+    stored_at    timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+-- Where object ids and transactions mean something: this database of this cluster, wherever it runs. A standby that is
+-- promoted goes on with both, and what it had not received of a log it had not received of the state either; so the
+-- timeline is no part of it.
+create function remat.system() returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s/%s', s.system_identifier, d.oid)
+  from   pg_control_system() s join pg_database d on d.datname = current_database()
+$$;
+
+-- A table and all that stands below it, with what ties each to the one above.
+create function remat.capture_levels(of_relation oid) returns table (relation oid, link text)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  with recursive level(relation, link) as (
+    select of_relation, ''
+    union all
+    select i.inhrelid, format('%s %s', i.inhparent, i.xmin)
+    from   level l join pg_inherits i on i.inhparent = l.relation
+  )
+  select l.relation, l.link from level l
+$$;
+
+-- The triggers by which a function logs the changes of a relation, and for how many kinds of statements they do that
+-- whatever session_replication_role says.
+create function remat.capture_triggers(of_relation oid, writer oid, out triggers text, out count bigint)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('%s %s %s %s', t.oid, t.tgtype, t.tgenabled, t.xmin), ',' order by t.oid),
+         count(distinct t.tgtype) filter (where t.tgenabled = 'A')
+  from   pg_trigger t
+  where  t.tgrelid = of_relation and t.tgfoid = writer
+$$;
+
+-- A hash over all that could let a change of these columns pass unlogged, or that shows that one may have; null when
+-- one could pass now. Every fact is a text, and sound or not. A transaction as the xmin of a catalog's row tells that
+-- somebody changed the row, even if he changed it back. What moves a table's rows about (VACUUM FULL, CLUSTER) leaves these
+-- rows alone.
+create function remat.capture_fingerprint(of_capture bigint, of_columns smallint[] default null) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  with capture as (
+    select c.relation, c.installed, c.columns, c.layout, coalesce(of_columns, c.columns) as wanted,
+           remat.relation_at('remat_log', 't' || c.id) as log, remat.relation_at('remat_log', 'v' || c.id) as holder,
+           (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where  n.nspname = 'remat_log' and p.proname = 'capture_' || c.id) as writer
+    from   remat.captures c
+    where  c.id = of_capture and c.system = remat.system()
+  ), level as (
+    select c.relation as root, c.writer, l.relation, l.link from capture c cross join remat.capture_levels(c.relation) l
+  ), fact(what, is_sound) as (
+    select format('capture %s %s', c.installed, c.writer),
+           c.holder is not null and c.wanted <@ c.columns
+           and c.layout = array(select a.attnum from pg_attribute a
+                                where  a.attrelid = c.relation and a.attnum > 0 and not a.attisdropped
+                                and    a.attnum <= (select max(n) from unnest(c.columns) n)
+                                order  by a.attnum)
+    from   capture c
+    union all
+    select format('log %s %s', c.log, t.triggers), coalesce(r.relpersistence = 'p' and t.count = 1, false)
+    from   capture c left join pg_class r on r.oid = c.log
+    cross  join remat.capture_triggers(c.log, c.writer) t
+    union all
+    -- The rows of a partition are changed by statements that name it, or what is above it; those of a table that
+    -- inherits in the old manner as well, and no trigger of the child tells of the latter.
+    select format('level %s %s %s %s', l.relation, r.relkind, l.link, t.triggers),
+           coalesce(r.relkind in ('r', 'p') and r.relpersistence = 'p' and t.count = 4
+                    and r.relispartition = (l.relation <> l.root)
+                    and not (l.relation = l.root and exists (select from pg_inherits i where i.inhrelid = l.root))
+                    -- The worker of a subscription fires triggers for each row alone.
+                    and not exists (select from pg_subscription_rel s where s.srrelid = l.relation), false)
+    from   level l left join pg_class r on r.oid = l.relation
+    cross  join remat.capture_triggers(l.relation, l.writer) t
+    union all
+    select format('column %s %s %s %s %s', n, a.atttypid, a.atttypmod, a.attcollation, a.xmin),
+           coalesce(not a.attisdropped and a.attgenerated <> 'v', false)
+    from   capture c cross join unnest(c.wanted) n
+    left   join pg_attribute a on a.attrelid = c.relation and a.attnum = n
+  )
+  select md5(string_agg(f.what, ';' order by f.what)) from fact f having bool_and(f.is_sound)
+$$;
+
+-- Reading ----------------------------------------------------------------------------------------------------------
+
+-- A delta is the difference of two snapshots: one snapshot must serve all statements that read it and store the state.
+create function remat.require_one_snapshot() returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') not in ('repeatable read', 'serializable') then
+    raise exception 'changes are read in a transaction of isolation level repeatable read'
+      using errcode = 'no_active_sql_transaction';
+  end if;
+end
+$$;
+
+-- What each log that a view reads says since the view's state: `unchanged`, `changed`, or `reset` when the log cannot tell
+-- everything. `changed` counts the new rows up to `at_most`. `because` tells why it is reset: the view has no state
+-- (`unfilled`), or one of another system (`moved`); changes may pass unlogged (`unguarded`), or may have passed (`altered`);
+-- all rows went at once (`truncated`).
+create function remat.capture_changes(
+    of_view bigint, at_most bigint,
+    out capture_id bigint, out relation oid, out answer text, out because text, out changed bigint)
+returns setof record
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  state remat.view_states;
+  print text;
+  logged text;
+begin
+  perform remat.require_one_snapshot();
+  select s.* into state from remat.view_states s where s.view_id = of_view;
+  for capture_id, relation, print in
+    select c.id, c.relation, remat.capture_fingerprint(c.id, k.columns)
+    from   remat.capture_consumers k join remat.captures c on c.id = k.capture_id
+    where  k.view_id = of_view
+    order  by c.id
+  loop
+    changed := null;
+    because := case
+                 when state.view_id is null                                       then 'unfilled'
+                 when state.system <> remat.system()                              then 'moved'
+                 when print is null                                               then 'unguarded'
+                 when print is distinct from state.fingerprints->>capture_id::text then 'altered'
+               end;
+    if because is null then
+      logged := format('from remat_log.%I l where l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1)',
+                       't' || capture_id);
+      execute format('select ''truncated'' %s and l.sign = 0 limit 1', logged) into because using state.snapshot;
+    end if;
+    if because is null then
+      execute format('select count(*) from (select %s limit $2) l', logged) into changed using state.snapshot, at_most;
+    end if;
+    answer := case when because is not null then 'reset' when changed = 0 then 'unchanged' else 'changed' end;
+    return next;
+  end loop;
+end
+$$;
+
+-- Says that a view's contents, as this transaction leaves them, are those of its snapshot. Another transaction that did
+-- so since that snapshot was taken makes this one fail with 40001.
+create function remat.store_state(of_view bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform remat.require_one_snapshot();
+  insert into remat.view_states as s (view_id, snapshot, fingerprints, system)
+  select of_view, pg_current_snapshot(),
+         coalesce(jsonb_object_agg(k.capture_id, remat.capture_fingerprint(k.capture_id, k.columns))
+                  filter (where k.capture_id is not null), '{}'),
+         remat.system()
+  from   (values (of_view)) v (id) left join remat.capture_consumers k on k.view_id = v.id
+  on conflict (view_id) do update
+  set    snapshot = excluded.snapshot, fingerprints = excluded.fingerprints, system = excluded.system,
+         stored_at = excluded.stored_at;
+end
+$$;
+
+-- Pruning ----------------------------------------------------------------------------------------------------------
+
+-- Deletes from some blocks of a log what the states of all its consumers cover, and gives the block to go on with, null
+-- after the last. A consumer that has no state yet keeps everything; where nobody consumes, the capture is taken away as
+-- a whole. It walks the heap and not the index, whose dead entries stay while any transaction might want to see them.
+create function remat.prune_capture(
+    of_capture bigint, from_block bigint, blocks bigint, out deleted bigint, out next_block bigint)
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  covered pg_snapshot[];
+  logged  oid := remat.relation_at('remat_log', 't' || of_capture);
+begin
+  deleted := 0;
+  select array_agg(s.snapshot) into covered
+  from   remat.capture_consumers k left join remat.view_states s on s.view_id = k.view_id and s.system = remat.system()
+  where  k.capture_id = of_capture
+  having count(*) = count(s.snapshot);
+  if logged is null or coalesce(cardinality(covered), 0) = 0 then
+    return;
+  end if;
+  execute format('delete from remat_log.%I l
+                  where  l.ctid >= $1 and l.ctid < $2 and l.xid < $3
+                  and    (l.xid < $4 or (select bool_and(pg_visible_in_snapshot(l.xid, s)) from unnest($5) s))',
+                 't' || of_capture)
+  using format('(%s,0)', from_block)::tid, format('(%s,0)', from_block + blocks)::tid,
+        (select pg_snapshot_xmax(s) from unnest(covered) s order by 1 limit 1),
+        (select pg_snapshot_xmin(s) from unnest(covered) s order by 1 limit 1), covered;
+  get diagnostics deleted = row_count;
+  if (from_block + blocks) * current_setting('block_size')::bigint < pg_relation_size(logged) then
+    next_block := from_block + blocks;
+  end if;
+end
+$$;
+
+-- A retired view reads nothing, so it holds no log; and as its log goes on without it, its state means nothing any more.
+create function remat.forget_captures() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from remat.capture_consumers k where k.view_id = new.id;
+  delete from remat.view_states s where s.view_id = new.id;
+  return null;
+end
+$$;
+
+create trigger forget_captures after update of retired_at on remat.views
+for each row when (new.retired_at is not null) execute function remat.forget_captures();
