@@ -12,6 +12,7 @@ mod parts;
 mod plan;
 mod print;
 mod source;
+mod substitute;
 mod words;
 
 pub use expr::{
