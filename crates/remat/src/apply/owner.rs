@@ -36,7 +36,7 @@ async fn give(session: &Session, view: &View, owner: &Identifier) -> Result<(), 
     let owner = owner.to_sql();
     let alter = |kind, name: &RelationName| format!("alter {kind} {} owner to {owner}", name.to_sql());
     let settings = &view.definition.settings;
-    let patiently = async |sql: String| lock::patiently(session, settings, relation.oid, &sql).await;
+    let patiently = async |sql: String| lock::patiently(session, settings, relation.oid, &[sql]).await;
     match relation.kind {
         Some(RelationKind::Table) => {
             // As at its creation: a merge runs as the owner, in this schema.

@@ -63,12 +63,12 @@ async fn relation_to(
     let mut name = relation.name.clone();
     if name.name != to.name {
         let sql = format!("alter {kind} {} rename to {}", name.to_sql(), to.name.to_sql());
-        lock::patiently(session, settings, relation.oid, &sql).await?;
+        lock::patiently(session, settings, relation.oid, &[sql]).await?;
         name.name = to.name.clone();
     }
     if name.schema != to.schema {
         let sql = format!("alter {kind} {} set schema {}", name.to_sql(), to.schema.to_sql());
-        lock::patiently(session, settings, relation.oid, &sql).await?;
+        lock::patiently(session, settings, relation.oid, &[sql]).await?;
     }
     Ok(())
 }

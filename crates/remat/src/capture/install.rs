@@ -16,7 +16,7 @@ use crate::{
     pg::{
         Session,
         catalog::{identifier, print_full_names},
-        lock::patiently_all,
+        lock::patiently,
     },
     store::captures::{self, Capture},
     view::Settings,
@@ -99,7 +99,7 @@ async fn capture(
         let found = Table::read(session, table, columns).await?;
         found.check(table, columns)?;
         let log = captures::log_exists(session, id).await?.then_some(id);
-        patiently_all(session, settings, table, &script::lock(found.root(), log)).await?;
+        patiently(session, settings, table, &script::lock(found.root(), log)).await?;
         build(session, id, view_id, found.root(), columns).await?;
     }
     captures::subscribe(session, id, view_id, columns).await?;
@@ -145,7 +145,7 @@ async fn take_away(
         return Ok(());
     }
     let triggers = triggers_of(session, capture_id).await?;
-    patiently_all(session, settings, table, &script::drop_all(capture_id, &triggers)).await
+    patiently(session, settings, table, &script::drop_all(capture_id, &triggers)).await.map(drop)
 }
 
 /// The triggers of a capture, wherever they stand but on its log, which goes as a whole.

@@ -72,7 +72,7 @@ async fn drop_relation(
     let standing = views::with_relation(session).await?;
     let tail = if options.cascade { " cascade" } else { "" };
     let sql = format!("drop {what} {name}{tail}");
-    let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &sql).await?;
+    let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &[sql]).await?;
     if relation.kind == Some(RelationKind::Table) {
         session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
     }

@@ -49,42 +49,30 @@ pub(crate) async fn begin_run(session: &Session, run_id: i64, pin: &str) -> Resu
         .await
 }
 
-/// Runs `sql`, which waits for a lock on the relation and is quick once it has it, in [`Attempts`]. Gives the time
-/// until it succeeded.
+/// Runs statements that wait for locks on the relation and on what belongs to it, and are quick once they have them, in
+/// [`Attempts`]. Gives the time until they succeeded.
 pub(crate) async fn patiently(
     session: &Session,
     settings: &Settings,
     relation: u32,
-    sql: &str,
+    statements: &[String],
 ) -> Result<Duration, Failure> {
     let began = Instant::now();
     let mut attempts = Attempts::new(session, settings, relation);
     loop {
         attempts.begin().await?;
-        match session.execute(sql, &[]).await {
-            Ok(_) => return attempts.end().await.map(|_| began.elapsed()),
+        match in_turn(session, statements).await {
+            Ok(()) => return attempts.end().await.map(|_| began.elapsed()),
             Err(failure) => attempts.pause_after(failure).await?,
         }
     }
 }
 
-/// Runs statements that remat composed itself in [`Attempts`]: those that wait for locks on a relation and on what
-/// belongs to it, and are quick once they have them.
-pub(crate) async fn patiently_all(
-    session: &Session,
-    settings: &Settings,
-    relation: u32,
-    statements: &[String],
-) -> Result<(), Failure> {
-    let sql = statements.join("; ");
-    let mut attempts = Attempts::new(session, settings, relation);
-    loop {
-        attempts.begin().await?;
-        match session.batch(&sql).await {
-            Ok(()) => return attempts.end().await.map(drop),
-            Err(failure) => attempts.pause_after(failure).await?,
-        }
+async fn in_turn(session: &Session, statements: &[String]) -> Result<(), Failure> {
+    for sql in statements {
+        session.execute(sql, &[]).await?;
     }
+    Ok(())
 }
 
 /// Attempts at work that waits for locks: each in a savepoint with a short lock timeout, until one succeeds or

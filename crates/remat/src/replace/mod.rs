@@ -94,7 +94,7 @@ pub async fn replace(
     let new_oids = check_carried(session, &layout).await?;
     let lock_wait = match (&picture, script.lock()) {
         (Some(picture), Some(lock)) => {
-            let waited = lock_in(session, settings, picture, &lock, &mut runner).await?;
+            let waited = lock_in(session, settings, picture, &[lock], &mut runner).await?;
             let locked = Instant::now();
             picture.check_unchanged(session, &new_oids).await?;
             runner.note(Phase::Swap, locked.elapsed());
@@ -239,7 +239,7 @@ async fn lock_in(
     session: &Session,
     settings: &Settings,
     picture: &Picture,
-    lock: &str,
+    lock: &[String],
     runner: &mut Runner<'_>,
 ) -> Result<Duration, Failure> {
     let started = Instant::now();

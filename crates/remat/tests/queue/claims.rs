@@ -123,8 +123,7 @@ async fn a_claim_locks_what_it_takes_and_nothing_else() {
 async fn a_job_whose_run_was_taken_over_meanwhile_commits_nothing() {
     let app = App::start().await;
     app.db.execute("create table marks (at timestamptz default now())").await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 2).await;
     let enqueue =
         "select run_id from remat.enqueue_run('sql', null, 'mark',
@@ -171,8 +170,7 @@ async fn requests_during_a_run_become_one_that_begins_after_it() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
     let backend = PostgresBackend::new(&app.remat);
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 4).await;
     let ask = async || app.remat.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap();
     let first = ask().await;

@@ -31,8 +31,7 @@ fn with_overlap(overlap: Overlap) -> Definition {
 /// A view whose refresh waits at the gate, a daemon at work on it, and its run.
 async fn at_the_gate(app: &App, overlap: Overlap) -> (View, daemon::Running, tokio_postgres::Client, i64) {
     let view = app.create(&with_overlap(overlap)).await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 4).await;
     let first = ask(app, &view).await.run_id;
     app.waits_for_gate().await;

@@ -73,8 +73,7 @@ async fn a_run_that_waits_is_cancelled_before_it_begins() {
 async fn a_run_at_work_is_cancelled_at_the_server_and_not_tried_again() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let _gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 2).await;
     let backend = PostgresBackend::new(&app.remat);
     let id = app.remat.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap().run_id;
@@ -88,8 +87,7 @@ async fn a_run_at_work_is_cancelled_at_the_server_and_not_tried_again() {
 async fn what_a_stopping_worker_cancels_is_done_by_the_next() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let own = crate::support::connect(&app.db.url()).await;
     let daemon = daemon::start(&own, 2).await;
     let backend = PostgresBackend::new(&app.remat);
@@ -108,8 +106,7 @@ async fn what_a_stopping_worker_cancels_is_done_by_the_next() {
 async fn a_run_whose_worker_vanished_is_found_in_seconds_and_done() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let own = crate::support::connect(&app.db.url()).await;
     let vanishing = daemon::start(&own, 2).await;
     let backend = PostgresBackend::new(&app.remat);
@@ -149,8 +146,7 @@ async fn a_run_that_fails_while_somebody_wants_it_cancelled_is_not_tried_again()
         .await;
     let view =
         app.view(Strategy::Regular, "select user_id from sales where (select breaks()) group by 1").await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 2).await;
     let backend = PostgresBackend::new(&app.remat);
     let id = app.remat.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap().run_id;
@@ -182,8 +178,7 @@ async fn a_run_that_is_put_back_while_somebody_wants_it_cancelled_does_not_wait_
 async fn a_worker_whose_claim_was_taken_back_is_free_at_once() {
     let app = App::start().await;
     let view = app.view(Strategy::Regular, GATED).await;
-    let gate = app.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let gate = app.shut_gate().await;
     let daemon = daemon::start(&app.remat, 1).await;
     let backend = PostgresBackend::new(&app.remat);
     let id = app.remat.enqueue(&backend, JobKind::Refresh, None, &[json!(view.id)]).await.unwrap().run_id;

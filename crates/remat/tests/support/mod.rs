@@ -102,6 +102,13 @@ impl App {
             .await;
     }
 
+    /// Shuts the gate at which [`GATED`] waits, until the session that it gives opens it or ends.
+    pub async fn shut_gate(&self) -> Client {
+        let gate = self.db.connect().await;
+        gate.batch_execute("select pg_advisory_lock(1)").await.expect("nobody else has shut it");
+        gate
+    }
+
     pub async fn waits_for_gate(&self) {
         let sql = "select count(*) from pg_locks where locktype = 'advisory' and not granted and objid = 1
                    and database = (select oid from pg_database where datname = current_database())";
