@@ -3,21 +3,21 @@
 //! Law: text in, value or [`Rejection`] out. No sockets, no files, no clock; what this crate does not understand it
 //! refuses with a code and a position, it never guesses. Offsets are bytes of the text that was given.
 //!
-//! The stages of a maintenance compiler, of which the first exist:
+//! The stages of the maintenance compiler:
 //!
-//! | stage | does | exists |
-//! |---|---|---|
-//! | [`parse`] | text to syntax: one query, its comments, the relations it names | yes |
-//! | [`resolve`] | what `pg_get_viewdef` prints to a [`Query`](ir::Query) whose names are settled | yes |
-//! | [`ir`] | the query as a value, its parts and facts, its printers | yes |
-//! | [`window`] | the conjuncts that hold only for a time | yes |
-//! | pass | rewrites | no |
-//! | delta | what a change of the sources changes in the view | no |
-//! | emit | program to SQL text | no |
+//! | stage | does |
+//! |---|---|
+//! | [`parse`] | text to syntax: one query, its comments, the relations it names |
+//! | [`resolve`] | what `pg_get_viewdef` prints to a [`Query`](ir::Query) whose names are settled |
+//! | [`ir`] | the query as a value, its parts and facts, its printers |
+//! | [`window`] | the conjuncts that hold only for a time |
+//! | [`maintain`] | the stages by which a view follows the changes of what it reads, as SQL |
 
 pub mod catalog;
 mod comment;
+pub mod image;
 pub mod ir;
+pub mod maintain;
 pub mod parse;
 mod rejection;
 mod relation;

@@ -40,6 +40,16 @@ pub enum Code {
     JsonAggregate,
     /// R016: a call of a name that aggregates share with other functions.
     AmbiguousFunction,
+    /// R020: a construct for which no technique follows changes.
+    NotMaintained,
+    /// R021: a use of the clock that is not a condition on a row of a table.
+    Clock,
+    /// R022: a key of the view that a change cannot be traced to.
+    Untraceable,
+    /// R023: a relation whose changes cannot be captured.
+    Uncaptured,
+    /// R024: a function whose result is not settled by its arguments.
+    Volatile,
 }
 
 impl Code {
@@ -62,6 +72,11 @@ impl Code {
             Self::NotCanonical => "R014",
             Self::JsonAggregate => "R015",
             Self::AmbiguousFunction => "R016",
+            Self::NotMaintained => "R020",
+            Self::Clock => "R021",
+            Self::Untraceable => "R022",
+            Self::Uncaptured => "R023",
+            Self::Volatile => "R024",
         }
     }
 }
@@ -95,16 +110,21 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(code: Code, construct: impl Into<String>, span: Range<usize>) -> Self {
+    /// A refusal of a construct that stands there.
+    pub fn new(code: Code, construct: impl Into<String>, span: Range<usize>) -> Self {
         Self { code, construct: construct.into(), reason: String::new(), hint: None, span }
     }
 
-    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+    /// With its reason: one lowercase line.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// With what to do: a sentence.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

@@ -22,7 +22,7 @@ pub use expr::{
 pub use facts::{Occurrence, equalities};
 pub use parts::{Path, Place, Step};
 pub use plan::plan;
-pub use print::sql;
+pub use print::{quoted, sql};
 pub use source::{Join, JoinKind, Source, SourceKind, Tree, Using};
 
 /// A query: what may stand in parentheses.

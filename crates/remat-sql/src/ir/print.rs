@@ -14,6 +14,13 @@ pub fn sql(query: &Query) -> String {
     words.out
 }
 
+/// A name in SQL, quoted always.
+pub fn quoted(name: &str) -> String {
+    let mut words = Words::server();
+    words.name(name);
+    words.out
+}
+
 impl<'a> Words<'a> {
     /// Writes a query without parentheses around it.
     pub(super) fn query(&mut self, query: &'a Query) {

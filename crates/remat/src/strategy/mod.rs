@@ -6,7 +6,6 @@
 
 mod choose;
 pub(crate) mod concurrent;
-mod image;
 pub(crate) mod key;
 pub(crate) mod merge;
 mod program;

@@ -13,9 +13,9 @@
 
 use std::fmt::Write as _;
 
+use remat_sql::image;
 use serde::Serialize;
 
-use super::image;
 use crate::{
     name::{Identifier, RelationName},
     pg::catalog::Column,
@@ -103,7 +103,11 @@ fn compare(view_id: i64, diff: &str, target: &str, columns: &[Column], key: &[Id
     let (values, nulls) = (each(columns, ", ", |n, _| format!("s.c{n}")), ", null".repeat(columns.len()));
     let on: Vec<_> = key.iter().filter_map(|key| same_key(columns, key)).collect();
     let on = on.join(" and ");
-    let differs = image::differs(columns);
+    let side = |(n, column): (usize, &Column)| {
+        (format!("s.c{}", n + 1), format!("t.{}", column.name.to_sql()), column.data_type.clone())
+    };
+    let sides: Vec<_> = columns.iter().enumerate().map(side).collect();
+    let differs = image::differs(sides.iter().map(|(s, t, kind)| (s.clone(), t.clone(), kind.as_str())));
     format!(
         "create unlogged table {diff} (target, staged, present, {numbered}) as
          with s (present, {numbered}) as materialized (select true, {names} from {source})

@@ -6,15 +6,17 @@
 //! no equality operator. The casts change nothing where the type is what its name says, and keep a type of the same
 //! name in a schema of the search path from being taken for it.
 
-use crate::pg::catalog::Column;
-
-/// The condition that row `s`, whose columns are `c1`, `c2`, …, differs from row `t` of the view's columns.
-pub(super) fn differs(columns: &[Column]) -> String {
+/// The condition that two rows differ, from the two sides of each column and its type.
+///
+/// ```
+/// let sides = [("s.n".to_owned(), "t.n".to_owned(), "integer")];
+/// assert_eq!(remat_sql::image::differs(sides), "s.n::pg_catalog.int4 is distinct from t.n::pg_catalog.int4");
+/// ```
+pub fn differs<'a>(sides: impl IntoIterator<Item = (String, String, &'a str)>) -> String {
     let mut conditions = Vec::new();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for (index, column) in columns.iter().enumerate() {
-        let (s, t) = (format!("s.c{}", index + 1), format!("t.{}", column.name.to_sql()));
-        if let Some(cast) = identical_when_equal(&column.data_type) {
+    for (s, t, data_type) in sides {
+        if let Some(cast) = identical_when_equal(data_type) {
             conditions.push(format!("{s}{cast} is distinct from {t}{cast}"));
         } else {
             ours.push(s);
@@ -48,12 +50,9 @@ fn identical_when_equal(data_type: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Identifier;
 
     fn differs_in(types: &[&str]) -> String {
-        let column =
-            |data_type: &&str| Column { name: Identifier::new("v").unwrap(), data_type: (*data_type).into() };
-        differs(&types.iter().map(column).collect::<Vec<_>>())
+        differs(types.iter().map(|data_type| ("s.c1".into(), "t.\"v\"".into(), *data_type)))
     }
 
     #[test]

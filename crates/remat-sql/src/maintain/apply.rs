@@ -1,0 +1,78 @@
+//! Makes rows of the public table what they should be, and writes only what differs.
+//!
+//! Law: the rows that should stand and the rows that stand are joined on the key; each row is written at most once. Five
+//! numbers come out: if rows after are not rows before, less deleted, plus inserted, then two rows had one key.
+
+use serde::{Deserialize, Serialize};
+
+use super::PUBLIC;
+use crate::{catalog::Column, image};
+
+/// The public table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its columns, quoted, with their types.
+    columns: Vec<(String, String)>,
+    /// The places of its key columns.
+    key: Vec<usize>,
+}
+
+impl Target {
+    pub(super) fn new(columns: &[Column], key: &[String]) -> Option<Self> {
+        let place = |name: &String| columns.iter().position(|column| column.name == *name);
+        let key = key.iter().map(place).collect::<Option<Vec<_>>>()?;
+        let quoted = |column: &Column| (crate::ir::quoted(&column.name), column.type_name.clone());
+        Some(Self { columns: columns.iter().map(quoted).collect(), key })
+    }
+
+    /// A column by its place, quoted.
+    pub(super) fn column(&self, place: usize) -> &str {
+        &self.columns[place].0
+    }
+
+    /// The places of the key columns.
+    pub(super) fn key(&self) -> &[usize] {
+        &self.key
+    }
+
+    /// `with` holds common table expressions without the word, or nothing. `rows` is a query of the rows that should
+    /// stand, in the order of the columns; `reach` a condition on the public table `t` outside of which nothing changes,
+    /// or nothing.
+    pub(super) fn apply(&self, with: &[String], rows: &str, reach: Option<&str>) -> String {
+        let n = self.columns.len();
+        let list = |text: &dyn Fn(usize) -> String| (0..n).map(text).collect::<Vec<_>>().join(", ");
+        let numbered = list(&|i| format!("c{}", i + 1));
+        let standing = list(&|i| format!("t.{} as c{}", self.columns[i].0, i + 1));
+        let on: Vec<_> = self.key.iter().map(|i| format!("s.c{0} = t.c{0}", i + 1)).collect();
+        let sides = self.columns.iter().enumerate();
+        let differs = image::differs(
+            sides.map(|(i, (_, kind))| (format!("s.c{}", i + 1), format!("t.c{}", i + 1), kind.as_str())),
+        );
+        let reach = reach.map_or_else(String::new, |reach| format!(" where {reach}"));
+        let mut parts = with.to_vec();
+        parts.push(format!("remat_s (present, {numbered}) as materialized (select true, q.* from ({rows}) q)"));
+        parts.push(format!(
+            "remat_t as materialized (select t.ctid as place, {standing} from {PUBLIC} t{reach})"
+        ));
+        parts.push(format!(
+            "remat_j as materialized (select t.place, s.* from remat_s s full join remat_t t on {} \
+             where s.present is null or t.place is null or {differs})",
+            on.join(" and ")
+        ));
+        parts.push(format!(
+            "remat_d as (delete from {PUBLIC} t using remat_j j where t.ctid = j.place and j.present is null returning 1)"
+        ));
+        parts.push(format!(
+            "remat_u as (update {PUBLIC} t set {} from remat_j j where t.ctid = j.place and j.present returning 1)",
+            list(&|i| format!("{} = j.c{}", self.columns[i].0, i + 1))
+        ));
+        parts.push(format!(
+            "remat_i as (insert into {PUBLIC} ({}) select {} from remat_j j where j.place is null and j.present returning 1)",
+            list(&|i| self.columns[i].0.clone()),
+            list(&|i| format!("j.c{}", i + 1))
+        ));
+        let counts = ["remat_t", "remat_s", "remat_d", "remat_u", "remat_i"]
+            .map(|part| format!("(select pg_catalog.count(*) from {part})"));
+        format!("with {} select array[{}]", parts.join(", "), counts.join(", "))
+    }
+}
