@@ -9,6 +9,7 @@
 //! [`Technique`].
 
 mod apply;
+mod clock;
 pub mod scope;
 pub mod whole;
 
