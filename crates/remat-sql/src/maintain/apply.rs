@@ -10,7 +10,7 @@ use crate::{catalog::Column, image};
 
 /// The public table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
+pub(super) struct Target {
     /// Its columns, quoted, with their types.
     columns: Vec<(String, String)>,
     /// The places of its key columns.
