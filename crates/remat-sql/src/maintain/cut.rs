@@ -70,7 +70,16 @@ pub(super) fn grouped(view: View<'_>, query: &Query, known: &Knowledge<'_>) -> R
         items: cut.above.items.iter().zip(view.columns).map(cast).collect(),
         having: cut.above.filter.iter().map(|condition| ir::expr_sql(&context, condition)).collect(),
     };
-    let group = Group { face: Some(face), ..cut.group };
+    let mut group = Group { face: Some(face), ..cut.group };
+    if cut.above.filter.is_empty() {
+        // A NULL in the key of the public table fails there, whatever is looked up before.
+        for (item, column) in cut.above.items.iter().zip(view.columns) {
+            let key = (0..group.keys()).find(|n| item.expr == Expr::text(format!("m.k{n}")));
+            if let Some(key) = key.filter(|_| view.key.contains(&column.name)) {
+                group.nullable[key] = false;
+            }
+        }
+    }
     let crossings = group.rows.crossings();
     Ok(Plan {
         sources: known.sources(),

@@ -98,15 +98,27 @@ pub(super) fn left_over(expr: &Expr, groups: &[(Expr, String)]) -> Result<BTreeS
 }
 
 /// Puts words in the place of every run of pieces that is the pattern. Expressions are closed, so a run that begins and
-/// ends where words begin and end is the same expression.
+/// ends where words begin and end is the same expression. The server leaves parentheses around an expression out where
+/// nothing stands beside it.
 fn replace(pieces: &mut Vec<Piece>, pattern: &Expr, words: &str) {
-    let pattern = &pattern.pieces;
-    if pattern.is_empty() || pattern.iter().all(|piece| matches!(piece, Piece::Text(_))) {
+    if pattern.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))) {
         return;
     }
+    replace_run(pieces, &pattern.pieces, words, &|before, after| {
+        !before.ends_with(is_word) && !after.starts_with(is_word)
+    });
+    if let Some(bare) = without_parentheses(pattern) {
+        replace_run(pieces, &bare, words, &|before, after| {
+            let (before, after) = (before.trim_end(), after.trim_start());
+            (before.is_empty() || before.ends_with(['(', ','])) && (after.is_empty() || after.starts_with([')', ',']))
+        });
+    }
+}
+
+fn replace_run(pieces: &mut Vec<Piece>, pattern: &[Piece], words: &str, apart: &dyn Fn(&str, &str) -> bool) {
     let mut from = 0;
     while from + pattern.len() <= pieces.len() {
-        match run(&pieces[from..from + pattern.len()], pattern) {
+        match run(&pieces[from..from + pattern.len()], pattern).filter(|(before, after)| apart(before, after)) {
             Some((before, after)) => {
                 let replaced = [before, words.to_owned(), after].concat();
                 pieces.splice(from..from + pattern.len(), [Piece::Text(replaced)]);
@@ -123,18 +135,54 @@ fn run(pieces: &[Piece], pattern: &[Piece]) -> Option<(String, String)> {
     for (n, (piece, wanted)) in pieces.iter().zip(pattern).enumerate() {
         match (piece, wanted) {
             (Piece::Text(words), Piece::Text(wanted)) if n == 0 => {
-                before =
-                    words.strip_suffix(wanted.as_str()).filter(|rest| !rest.ends_with(is_word))?.to_owned();
+                before = words.strip_suffix(wanted.as_str())?.to_owned();
             }
             (Piece::Text(words), Piece::Text(wanted)) if n == last => {
-                after =
-                    words.strip_prefix(wanted.as_str()).filter(|rest| !rest.starts_with(is_word))?.to_owned();
+                after = words.strip_prefix(wanted.as_str())?.to_owned();
             }
             _ if piece == wanted => {}
             _ => return None,
         }
     }
     Some((before, after))
+}
+
+/// The pieces between the parentheses around the whole expression, where there are such.
+fn without_parentheses(expr: &Expr) -> Option<Vec<Piece>> {
+    if !closes_at_the_end(&expr.pieces) {
+        return None;
+    }
+    let mut pieces = expr.pieces.clone();
+    let [Piece::Text(first), .., Piece::Text(last)] = pieces.as_mut_slice() else { return None };
+    *first = first.strip_prefix('(')?.to_owned();
+    *last = last.strip_suffix(')')?.to_owned();
+    Some(pieces)
+}
+
+/// Whether the first parenthesis is closed by the last character and not before.
+fn closes_at_the_end(pieces: &[Piece]) -> bool {
+    let (mut depth, mut quote, mut closed) = (0_usize, None, false);
+    for piece in pieces {
+        let Piece::Text(words) = piece else {
+            closed |= depth == 0;
+            continue;
+        };
+        for c in words.chars() {
+            if closed {
+                return false;
+            }
+            match (quote, c) {
+                (Some(open), c) if open == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '(') => depth += 1,
+                (None, ')') => depth = depth.saturating_sub(1),
+                (None, _) => {}
+            }
+            closed = depth == 0;
+        }
+    }
+    closed && quote.is_none()
 }
 
 fn is_word(c: char) -> bool {
