@@ -22,6 +22,7 @@ pub use expr::{
 pub use facts::{Occurrence, equalities};
 pub use parts::{Path, Place, Step};
 pub use plan::plan;
+pub(crate) use print::expr_sql;
 pub use print::{quoted, sql};
 pub use source::{Join, JoinKind, Source, SourceKind, Tree, Using};
 

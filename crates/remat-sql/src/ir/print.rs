@@ -4,13 +4,23 @@
 //! here, always, so no list of reserved words is kept. The words of the server are written as they were.
 
 use super::words::{Words, listed};
-use super::{Body, Cte, Distinct, GroupKey, Grouping, Join, JoinKind, Query, Select, SetOperator, Source};
+use super::{
+    Body, Cte, Distinct, Expr, GroupKey, Grouping, Join, JoinKind, Query, Select, SetOperator, Source,
+};
 use super::{SourceKind, Tree};
 
 /// The query as one line of SQL.
 pub fn sql(query: &Query) -> String {
     let mut words = Words::server();
     words.query(query);
+    words.out
+}
+
+/// An expression of a query as SQL.
+pub(crate) fn expr_sql(query: &Query, expr: &Expr) -> String {
+    let mut words = Words::server();
+    words.levels.push(query);
+    words.expr(expr);
     words.out
 }
 
