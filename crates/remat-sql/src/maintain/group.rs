@@ -39,7 +39,8 @@ impl Group {
     /// The hidden tables: that of the groups first.
     pub(super) fn tables(&self) -> Vec<Hidden> {
         let rows = self.rows.now();
-        let from = format!("({rows}) r");
+        // The offset keeps the server from computing an argument once for every state.
+        let from = format!("({rows} offset 0) r");
         let mut tables =
             vec![Hidden { query: self.fill(&from), key: self.key("", self.keys()), indexes: Vec::new() }];
         for argument in self.distinct() {
@@ -96,7 +97,7 @@ impl Group {
     fn change(&self, changes: &str) -> String {
         let extrema = self.states.iter().any(|state| matches!(state, State::Extremum { .. }));
         if !extrema {
-            return format!("remat_r as ({changes})");
+            return format!("remat_r as materialized ({changes})");
         }
         let columns: Vec<_> = (0..self.keys())
             .map(|n| format!("r.k{n}"))
