@@ -144,11 +144,12 @@ impl Group {
                  coalesce(s.n, 0) + x.n as after from remat_x{n} x left join {table} s on {on})"
             ),
             format!(
-                "remat_yd{n} as (delete from {table} s using remat_y{n} x where s.ctid = x.place and x.after = 0)"
+                "remat_yd{n} as (delete from {table} s using remat_y{n} x where {} and x.after = 0)",
+                at_places("s", &format!("remat_y{n}"), "x", "x.after = 0")
             ),
             format!(
-                "remat_yu{n} as (update {table} s set n = x.after from remat_y{n} x \
-                 where s.ctid = x.place and x.after <> 0)"
+                "remat_yu{n} as (update {table} s set n = x.after from remat_y{n} x where {} and x.after <> 0)",
+                at_places("s", &format!("remat_y{n}"), "x", "x.after <> 0")
             ),
             format!(
                 "remat_yi{n} as (insert into {table} ({named}v, n) select {of_x}x.v, x.after from remat_y{n} x \
@@ -272,8 +273,9 @@ impl Group {
                 "remat_sd as (delete from {table} s using remat_m m where s.ctid = m.place and not ({stays}))"
             ),
             format!(
-                "remat_su as (update {table} s set n = m.n{} from remat_m m where s.ctid = m.place and {stays})",
-                states(&|n| format!(", a{n} = m.a{n}"))
+                "remat_su as (update {table} s set n = m.n{} from remat_m m where {} and {stays})",
+                states(&|n| format!(", a{n} = m.a{n}")),
+                at_places("s", "remat_m", "m", stays)
             ),
             format!(
                 "remat_si as (insert into {table} ({names}n{}) select {keys}m.n{} from remat_m m \
