@@ -6,7 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, Turn, aggregate::State, apply::Target, delta::Rows, hidden_gap};
+use super::{
+    Hidden, Turn,
+    aggregate::State,
+    apply::{Target, at_places},
+    delta::Rows,
+    hidden_gap,
+};
 
 /// A group by, and what becomes of its groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
