@@ -91,6 +91,13 @@ impl Expr {
 }
 
 impl Query {
+    /// The same query where it stands `levels` queries further in.
+    #[must_use]
+    pub(crate) fn moved_in(mut self, levels: usize) -> Self {
+        self.change(1, &mut Move(levels));
+        self
+    }
+
     /// Puts an expression in the place of each column of this query's own sources, and of queries around it, for which
     /// `by` gives one; see [`Expr::substitute`]. The columns of USING stay.
     pub fn substitute(&mut self, by: &mut dyn FnMut(&ColumnRef) -> Option<Expr>) {
