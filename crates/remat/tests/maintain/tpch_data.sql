@@ -13,7 +13,7 @@ select n, (array['forest green', 'red', 'forest blue', 'dark green'])[n % 4 + 1]
 insert into supplier
 select n, 'Supplier#' || n, 'a', (array[6, 7, 3, 20, 2, 8, 12, 23])[n % 8 + 1], '1', n * 100 - 300, case when n % 6 = 0 then 'Customer Complaints' else '' end
   from generate_series(1, 12) n;
-insert into partsupp select p, s, p * s % 90 * 10, (p * 7 + s * 3) % 40 + 1, '' from generate_series(1, 20) p, generate_series(1, 12) s;
+insert into partsupp select p, s, p * s % 90 * 100, (p * 7 + s * 3) % 40 + 1, '' from generate_series(1, 20) p, generate_series(1, 12) s;
 insert into customer
 select n, 'Customer#' || n, 'a', (array[6, 7, 3, 20, 2, 8, 12, 1])[n % 8 + 1], (array['13', '31', '23', '29', '11'])[n % 5 + 1] || '-555', n * 37 % 1000 - 200,
        (array['BUILDING', 'MACHINERY'])[n % 2 + 1], ''
