@@ -102,7 +102,9 @@ impl Apart {
             let is_free = |other: &String| {
                 !own.contains(other) && !taken.contains(other) && !others.values().any(|one| one == other)
             };
-            if let Some(other) = (1_usize..).map(|n| with_number(name, n)).find(is_free) {
+            // One of so many is free.
+            let numbers = 1..=own.len() + taken.len() + others.len() + 1;
+            if let Some(other) = numbers.map(|n| with_number(name, n)).find(is_free) {
                 others.insert(name.clone(), other);
             }
         }

@@ -50,6 +50,7 @@ pub(super) struct Facts {
 
 /// A relation, as the server has it.
 #[derive(Clone, Debug, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one fact of the catalog")]
 pub(super) struct Relation {
     pub(super) oid: u32,
     pub(super) schema: String,

@@ -9,7 +9,6 @@ use std::{fs, path::Path};
 
 use remat_sql::{Rejection, ir};
 use remat_testkit::TestDb;
-use std::time::Instant;
 use tokio_postgres::Client;
 
 use super::{
@@ -448,28 +447,4 @@ async fn a_view_is_compiled_from_the_query_of_its_table_and_its_session_keeps_it
     let path = door.session.query_one("select current_setting('search_path')", &[]).await.unwrap();
     assert_eq!(path.get::<_, &str>(0), "public, pg_temp");
     assert!(compiled.text.contains("public.sales"), "{}", compiled.text);
-}
-
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn how_long_reading_takes() {
-    let schema: String = skyflow("schema").into_iter().map(|(_, script)| script).collect();
-    let door = Door::open(&schema).await;
-    for (name, text) in
-        skyflow("views").into_iter().filter(|(name, _)| name.contains("user_analysis_summary"))
-    {
-        let query = remat_sql::leading_comment(&text).unwrap().1.replacen("user_id", "user_id as k", 1);
-        let view = door.managed(&query).await;
-        let relation =
-            relation_by_oid(&door.session, view.relation.as_ref().unwrap().oid).await.unwrap().unwrap();
-        door.session.batch("begin").await.unwrap();
-        for _ in 0..5 {
-            let began = Instant::now();
-            fingerprint(&door.session, &view).await.unwrap();
-            let fingerprinted = began.elapsed();
-            let began = Instant::now();
-            compiled(&door.session, &view, &relation).await.unwrap();
-            eprintln!("{name}: fingerprint {fingerprinted:?}, compiled {:?}", began.elapsed());
-        }
-    }
 }
