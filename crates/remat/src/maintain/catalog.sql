@@ -1,20 +1,22 @@
--- What the compiler is told about the query of a view ($1) and the relation that stands for it ($2), as one JSON value. The
--- search path is empty, so that every name is printed in full.
+-- What the compiler is told about the query of a view (of the relation named $1) and the relation that stands for it ($2), as one JSON
+-- value; null where there is no such query. The search path is empty, so that every name is printed in full.
 --
 -- What a query reads and calls is read off its rule as the server stores it: pg_depend leaves out the server's own objects
 -- and has those that a query merely mentions.
-with recursive below (relation) as (
-  select $1
+with recursive root (oid) as (
+  select pg_catalog.to_regclass($1)::oid
+), below (relation) as (
+  select r.oid from root r
   union
   select m.found[1]::oid
   from   below b
-  join   pg_catalog.pg_class c on c.oid = b.relation and (c.relkind = 'v' or c.oid = $1) and (c.oid = $1 or c.oid >= 16384)
+  join   pg_catalog.pg_class c on c.oid = b.relation and (c.oid = (select r.oid from root r) or c.relkind = 'v' and c.oid >= 16384)
   join   pg_catalog.pg_rewrite w on w.ev_class = c.oid and w.ev_type = '1'
   cross  join lateral pg_catalog.regexp_matches(w.ev_action::text, ':relid ([1-9]\d*)', 'g') m (found)
 ), rule (relation, actions) as materialized (
   select b.relation, w.ev_action::text
   from   below b
-  join   pg_catalog.pg_class c on c.oid = b.relation and (c.relkind = 'v' or c.oid = $1) and (c.oid = $1 or c.oid >= 16384)
+  join   pg_catalog.pg_class c on c.oid = b.relation and (c.oid = (select r.oid from root r) or c.relkind = 'v' and c.oid >= 16384)
   join   pg_catalog.pg_rewrite w on w.ev_class = b.relation and w.ev_type = '1'
 ), named (relation, what, oid) as materialized (
   select distinct r.relation, m.found[1], m.found[2]::oid
@@ -47,7 +49,7 @@ with recursive below (relation) as (
   select $2
 )
 select pg_catalog.json_build_object(
-  'root', $1::int8,
+  'root', (select r.oid::int8 from root r),
   'relations', (
     select pg_catalog.json_agg(pg_catalog.json_build_object(
       'oid', c.oid::int8,
@@ -56,7 +58,7 @@ select pg_catalog.json_build_object(
       'kind', c.relkind,
       'persistence', c.relpersistence,
       'owner', c.relowner::int8,
-      'read', exists (select from below b where b.relation = c.oid and c.oid <> $1),
+      'read', exists (select from below b where b.relation = c.oid and c.oid <> (select r.oid from root r)),
       'invoker', coalesce('security_invoker=true' = any (pg_catalog.array_remove(c.reloptions, null))
                           or 'security_invoker=on' = any (c.reloptions), false),
       'row_security', c.relrowsecurity,
@@ -118,3 +120,4 @@ select pg_catalog.json_build_object(
     select from rule r, pg_catalog.regexp_matches(r.actions,
       '\{COERCEVIAIO :arg (?:\{RELABELTYPE :arg )?\{CONST [^{}]*\} :resulttype (?:1082|1083|1114|1184|1266) ') m)
 )::text
+where (select r.oid from root r) is not null

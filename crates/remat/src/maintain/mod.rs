@@ -9,6 +9,7 @@ mod read;
 mod relations;
 #[cfg(test)]
 mod tests;
+mod types;
 
 #[allow(unused_imports, reason = "the refresh that runs a plan is not here yet")]
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};

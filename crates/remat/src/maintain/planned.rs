@@ -2,12 +2,15 @@
 
 use remat_sql::{
     Code, Rejection,
-    maintain::{self, Plan},
+    maintain::{self, Plan, Types},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
-use super::read::{self, Facts, Reading};
+use super::{
+    read::{self, Facts, Reading},
+    types,
+};
 use crate::{
     failure::{Failure, FailureKind},
     name::{RelationName, hash},
@@ -73,18 +76,47 @@ pub(super) async fn compiled(
     };
     // First: what changes after it was taken makes another one.
     let fingerprint = fingerprint_of(session, view, &root).await?;
-    let facts = read::facts(session, &root, relation.oid).await?;
-    let text = facts.as_ref().and_then(Facts::root).and_then(|root| root.query.clone());
-    let (Some(facts), Some(text)) = (facts, text) else {
-        let primary = format!("the query of view \"{}\" is gone", view.definition.name);
-        return Err(Failure::new(FailureKind::UndefinedObject, primary));
+    read::full_names(session, async || {
+        let facts = read::facts(session, &root, relation.oid).await?;
+        let text = facts.as_ref().and_then(Facts::root).and_then(|root| root.query.clone());
+        let (Some(facts), Some(text)) = (facts, text) else {
+            let primary = format!("the query of view \"{}\" is gone", view.definition.name);
+            return Err(Failure::new(FailureKind::UndefinedObject, primary));
+        };
+        let outcome = match facts.read(&text, relation.oid) {
+            Ok(reading) => plan(session, view, reading, fingerprint).await?,
+            Err(refused) => Err(refused),
+        };
+        Ok(Compiled { text, outcome })
+    })
+    .await
+}
+
+async fn plan(
+    session: &Session,
+    view: &View,
+    reading: Reading,
+    fingerprint: String,
+) -> Result<Result<(Planned, Reading), Rejection>, Failure> {
+    let key: Vec<_> = view.definition.key.iter().map(|name| name.as_str().to_owned()).collect();
+    let nothing = Types::new();
+    let asks = maintain::View {
+        query: &reading.query,
+        catalog: &reading.catalog,
+        columns: &reading.columns,
+        key: &key,
+        types: &nothing,
     };
-    let outcome = facts.read(&text, relation.oid).and_then(|reading| {
-        let plan = plan(view, &reading)?;
+    let types = match types::answers(session, asks).await? {
+        Ok(types) => types,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let compiled = maintain::compile(maintain::View { types: &types, ..asks });
+    let planned = compiled.and_then(|plan| {
         let sources = sources(&plan, &reading)?;
-        Ok((Planned { plan, sources, fingerprint }, reading))
+        Ok(Planned { plan, sources, fingerprint })
     });
-    Ok(Compiled { text, outcome })
+    Ok(planned.map(|planned| (planned, reading)))
 }
 
 async fn fingerprint_of(session: &Session, view: &View, root: &RelationName) -> Result<String, Failure> {
@@ -93,16 +125,6 @@ async fn fingerprint_of(session: &Session, view: &View, root: &RelationName) -> 
     let params = [(&root.to_sql() as _, Type::TEXT), (&rest as _, Type::TEXT)];
     let row = session.query_one(include_str!("fingerprint.sql"), &params).await?;
     Ok(row.get::<_, Option<_>>(0).unwrap_or_default())
-}
-
-fn plan(view: &View, reading: &Reading) -> Result<Plan, Rejection> {
-    let key: Vec<_> = view.definition.key.iter().map(|name| name.as_str().to_owned()).collect();
-    maintain::compile(maintain::View {
-        query: &reading.query,
-        catalog: &reading.catalog,
-        columns: &reading.columns,
-        key: &key,
-    })
 }
 
 fn sources(plan: &Plan, reading: &Reading) -> Result<Vec<PlannedSource>, Rejection> {

@@ -116,30 +116,33 @@ pub(super) struct Function {
 }
 
 /// Reads what the query of the relation `root` names, where there is one; `stands` is the relation that stands for the
-/// view. The session is in a transaction.
+/// view. Within [`full_names`].
 pub(super) async fn facts(
     session: &Session,
     root: &RelationName,
     stands: u32,
 ) -> Result<Option<Facts>, Failure> {
     let root = root.to_sql();
-    let found = session.query_one(FULL_NAMES, &[(&root as _, Type::TEXT)]).await?;
-    let (path, root): (String, Option<u32>) = (found.get(0), found.get(2));
-    let facts = match root {
-        None => None,
-        Some(root) => {
-            let params = [(&root as _, Type::OID), (&stands as _, Type::OID)];
-            let row = session.query_one(include_str!("catalog.sql"), &params).await?;
-            let facts = serde_json::from_str(row.get(0));
-            Some(facts.map_err(|error| Failure::new(FailureKind::Other, error.to_string()))?)
-        }
-    };
-    session.query(OLD_NAMES, &[(&path as _, Type::TEXT)]).await?;
-    Ok(facts)
+    let params = [(&root as _, Type::TEXT), (&stands as _, Type::OID)];
+    let row = session.query_one(include_str!("catalog.sql"), &params).await?;
+    let facts = row.get::<_, Option<&str>>(0).map(serde_json::from_str).transpose();
+    facts.map_err(|error| Failure::new(FailureKind::Other, error.to_string()))
 }
 
-const FULL_NAMES: &str = "select pg_catalog.current_setting('search_path'), \
-     pg_catalog.set_config('search_path', '', true), pg_catalog.to_regclass($1)::pg_catalog.oid";
+/// Does work while every name is printed in full. The session is in a transaction; its own path comes back unless the
+/// work fails.
+pub(super) async fn full_names<T>(
+    session: &Session,
+    work: impl AsyncFnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let path: String = session.query_one(FULL_NAMES, &[]).await?.get(0);
+    let done = work().await?;
+    session.query(OLD_NAMES, &[(&path as _, Type::TEXT)]).await?;
+    Ok(done)
+}
+
+const FULL_NAMES: &str =
+    "select pg_catalog.current_setting('search_path'), pg_catalog.set_config('search_path', '', true)";
 
 const OLD_NAMES: &str = "select pg_catalog.set_config('search_path', $1, true)";
 

@@ -12,7 +12,7 @@ use remat_testkit::TestDb;
 use tokio_postgres::Client;
 
 use super::{
-    fingerprint,
+    Planned, PlannedSource, fingerprint,
     planned::compiled,
     read::{self, Reading},
 };
@@ -50,7 +50,8 @@ impl Door {
         self.session.batch("begin").await.unwrap();
         let oid = self.db.query_one_i64(&format!("'{}'::regclass::oid", name.to_sql())).await;
         let oid = u32::try_from(oid).unwrap();
-        let facts = read::facts(&self.session, &name, oid).await.unwrap().unwrap();
+        let facts = read::full_names(&self.session, async || read::facts(&self.session, &name, oid).await);
+        let facts = facts.await.unwrap().unwrap();
         self.session.batch("commit").await.unwrap();
         let text = facts.root().unwrap().query.clone().unwrap();
         let reading = facts.read(&text, oid);
@@ -444,7 +445,13 @@ async fn a_view_is_compiled_from_the_query_of_its_table_and_its_session_keeps_it
         relation_by_oid(&door.session, view.relation.as_ref().unwrap().oid).await.unwrap().unwrap();
     door.session.batch("begin; set local search_path = public, pg_temp").await.unwrap();
     let compiled = compiled(&door.session, &view, &relation).await.unwrap();
+    let plan = compiled.outcome.as_ref().unwrap_or_else(|refused| panic!("{refused:?}")).0.clone();
     let path = door.session.query_one("select current_setting('search_path')", &[]).await.unwrap();
     assert_eq!(path.get::<_, &str>(0), "public, pg_temp");
     assert!(compiled.text.contains("public.sales"), "{}", compiled.text);
+    let sales = u32::try_from(door.db.query_one_i64("'sales'::regclass::oid").await).unwrap();
+    assert_eq!(plan.sources, [PlannedSource { oid: sales, columns: vec![("user_id".into(), 2)] }]);
+    assert_eq!(plan.fingerprint, fingerprint(&door.session, &view).await.unwrap());
+    let kept: Planned = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(kept, plan, "a plan is kept in the database");
 }
