@@ -87,7 +87,9 @@ impl Args {
                 "--seconds" => args.seconds = Some(number(&value()?)?),
                 "--analyses" => args.analyses = number(&value()?)?,
                 "--scale" => args.scale = scale(&value()?)?,
-                "--strategy" => args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?,
+                "--strategy" => {
+                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?
+                }
                 "--database-url" => args.database_url = Some(value()?),
                 "--json" => args.json = true,
                 _ => return Err(format!("unknown option \"{option}\"")),
@@ -111,7 +113,7 @@ impl Args {
             seconds: None,
             analyses: 5_000_000,
             scale: 1.0,
-            strategy: Strategy::Merge,
+            strategy: Strategy::Incremental,
             database_url: None,
             json: false,
         }
@@ -145,7 +147,16 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for line in ["", "fast", "tpch --scale 0", "skyflow --strategy fast", "swap --rows", "swap --rows 0", "merge --rows many", "all --color"] {
+        for line in [
+            "",
+            "fast",
+            "tpch --scale 0",
+            "skyflow --strategy fast",
+            "swap --rows",
+            "swap --rows 0",
+            "merge --rows many",
+            "all --color",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

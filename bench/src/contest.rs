@@ -5,6 +5,7 @@
 
 use remat::{
     capture,
+    error::Error,
     name::{Identifier, RelationName},
     operation::{CreateOptions, RefreshOptions},
     run::{Run, Status},
@@ -133,7 +134,7 @@ impl Contest {
 /// What a daemon and autovacuum do between refreshes: the logs are pruned and vacuumed.
 pub(crate) async fn tidy(place: &Place) -> Outcome {
     let session = place.remat.session().await?;
-    capture::prune(&session).await?;
+    capture::prune(&session).await.map_err(Error::from)?;
     place.remat.give_back(session);
     let logs = "select format('vacuum (analyze) remat_log.%I', relname) from pg_class
                 where relnamespace = to_regnamespace('remat_log') and relkind = 'r'";

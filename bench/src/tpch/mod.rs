@@ -127,11 +127,8 @@ fn questions() -> Vec<Question> {
     let question = |(text, (name, key)): (&str, (&str, &str))| {
         // The first line is the rest of the name.
         let query = text.split_once('\n').map_or("", |(_, query)| query).trim();
-        let query = if key == ONE {
-            query.replacen("select ", "select 1 as one, ", 1)
-        } else {
-            query.to_owned()
-        };
+        let query =
+            if key == ONE { query.replacen("select ", "select 1 as one, ", 1) } else { query.to_owned() };
         Question {
             name: name.to_owned(),
             query,
@@ -151,17 +148,18 @@ fn section(
 ) -> Section {
     let medians: Vec<[f64; 3]> =
         costs.iter().map(|costs| costs.ms.each_ref().map(|ms| median(ms.iter().copied()))).collect();
-    let lines = rivals.iter().zip(&medians).zip(costs).map(|(((ours, _), [followed, plain, merge]), costs)| {
-        vec![
-            json!(ours.question.name),
-            figure(*followed, 1),
-            figure(*plain, 1),
-            figure(*merge, 1),
-            figure(plain / followed, 2),
-            figure(merge / followed, 2),
-            json!(costs.ran),
-        ]
-    });
+    let lines =
+        rivals.iter().zip(&medians).zip(costs).map(|(((ours, _), [followed, plain, merge]), costs)| {
+            vec![
+                json!(ours.question.name),
+                figure(*followed, 1),
+                figure(*plain, 1),
+                figure(*merge, 1),
+                figure(plain / followed, 2),
+                figure(merge / followed, 2),
+                json!(costs.ran),
+            ]
+        });
     let slow: Vec<Value> = rivals
         .iter()
         .zip(&medians)
@@ -174,7 +172,8 @@ fn section(
         reached: slow.is_empty(),
     }];
     if of_thousand == CHANGES[0] {
-        let least = [0, 4, 8].map(|at| medians[at][1] / medians[at][0]).into_iter().fold(f64::INFINITY, f64::min);
+        let least =
+            [0, 4, 8].map(|at| medians[at][1] / medians[at][0]).into_iter().fold(f64::INFINITY, f64::min);
         targets.push(Target {
             what: "q01, q05 and q09 at least 10 times faster",
             measured: format!("{least:.1} times"),
@@ -186,7 +185,15 @@ fn section(
         facts: json!({
             "scale": args.scale, "rounds": args.rounds, "strategy": args.strategy.to_string(), "rows_changed": changed,
         }),
-        columns: vec!["query", "remat ms", "plain ms", "merge ms", "plain / remat", "merge / remat", "what ran"],
+        columns: vec![
+            "query",
+            "remat ms",
+            "plain ms",
+            "merge ms",
+            "plain / remat",
+            "merge / remat",
+            "what ran",
+        ],
         lines: lines.collect(),
         targets,
     }

@@ -33,7 +33,9 @@ impl Single {
     /// The statement with one parameter, a number that no other statement of this turn has.
     fn sql(self, table: &str) -> String {
         match self {
-            Self::Insert => format!("insert into {table} values ($1, 'name ' || $1 % 1000, 1.5, now(), 'a note')"),
+            Self::Insert => {
+                format!("insert into {table} values ($1, 'name ' || $1 % 1000, 1.5, now(), 'a note')")
+            }
             Self::Update => format!(
                 "update {table} set amount = amount + 1, changed_at = now() where id = 1 + ($1 * 7919) % 200000"
             ),
@@ -114,10 +116,7 @@ pub(super) async fn single(
     let took = began.elapsed().as_secs_f64();
     let after = processor::used(&place.sql).await;
     let used = before.zip(after).map(|(before, after)| after.server - before.server);
-    Ok(Figures {
-        per_second: done as f64 / took,
-        server_us: used.map(|seconds| seconds * 1e6 / done as f64),
-    })
+    Ok(Figures { per_second: done as f64 / took, server_us: used.map(|seconds| seconds * 1e6 / done as f64) })
 }
 
 /// An insert finds no row under its numbers, a delete finds one.

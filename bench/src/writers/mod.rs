@@ -7,6 +7,7 @@ mod load;
 
 use remat::{
     capture::{self, Need},
+    error::Error,
     name::RelationName,
     view::{Definition, Settings},
 };
@@ -159,27 +160,20 @@ async fn install(place: &Place, table: &str, name: &str, views: &[&[&str]]) -> O
                        where attrelid = $1::text::regclass and attname::text = any ($2) order by attnum)";
         let row = place.sql.query_one(numbers, &[&table, columns]).await?;
         let needs = [Need { table: row.get(0), columns: row.get(1) }];
-        capture::install(&session, &Settings::default(), view.id, &needs).await?;
+        capture::install(&session, &Settings::default(), view.id, &needs).await.map_err(Error::from)?;
     }
     place.remat.give_back(session);
     Ok(())
 }
 
-fn singles(
-    args: &Args,
-    clients: u32,
-    seconds: u32,
-    burdens: &[Burden],
-    figures: &[Vec<Figures>],
-) -> Section {
+fn singles(args: &Args, clients: u32, seconds: u32, burdens: &[Burden], figures: &[Vec<Figures>]) -> Section {
     let mut lines = Vec::new();
     let mut least: f64 = f64::INFINITY;
     for (kind_at, kind) in Single::ALL.into_iter().enumerate() {
         let bare = &figures[kind_at * burdens.len()];
         for (at, burden) in burdens.iter().enumerate() {
             let turns = &figures[kind_at * burdens.len() + at];
-            let kept =
-                median(turns.iter().zip(bare).map(|(turn, bare)| turn.per_second / bare.per_second));
+            let kept = median(turns.iter().zip(bare).map(|(turn, bare)| turn.per_second / bare.per_second));
             if matches!(burden, Burden::OneView | Burden::SevenViews) {
                 least = least.min(kept);
             }
