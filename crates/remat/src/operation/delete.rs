@@ -9,17 +9,19 @@ use super::{
 };
 use crate::{
     Remat,
+    capture,
     error::Error,
     failure::{Failure, FailureKind},
+    maintain,
     pg::{
         Session,
         catalog::{self, Relation},
-        lock,
+        lock::{self, Sight},
     },
-    run::{Operation, Run},
+    run::{Operation, Run, Status},
     store::{runs::Ending, views},
     strategy::merge,
-    view::{RelationKind, View},
+    view::{RelationKind, Settings, View},
 };
 
 /// What a caller may say about one delete.
@@ -38,8 +40,8 @@ pub(crate) async fn delete(
     options: DeleteOptions,
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id, definition: None, operation: Operation::Delete, asked };
-    attempt(remat, task, async |frame: &Frame<'_>| {
+    let task = Task { view_id, definition: None, operation: Operation::Delete, asked, sight: Sight::Newest };
+    let run = attempt(remat, task, async |frame: &Frame<'_>| {
         let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {
             None if options.if_exists && view.relation.is_some() => forget(session, view).await,
@@ -48,7 +50,26 @@ pub(crate) async fn delete(
             Some(relation) => drop_relation(session, view, &relation, options).await,
         }
     })
-    .await
+    .await?;
+    if run.status == Status::Success {
+        sweep(remat).await;
+    }
+    Ok(run)
+}
+
+/// Nobody waits long for what may be done later.
+fn in_passing() -> Settings {
+    Settings { lock_budget_ms: 2_000, ..Settings::default() }
+}
+
+/// Takes away the logs that nobody reads any more. Where a table is busy, the daemon does it later.
+async fn sweep(remat: &Remat) {
+    let swept = remat
+        .with_session(async |session| Ok(capture::sweep(session, &in_passing()).await?))
+        .await;
+    if let Err(error) = swept {
+        tracing::warn!(%error, "a log that nobody reads is still kept");
+    }
 }
 
 async fn drop_relation(
@@ -75,6 +96,7 @@ async fn drop_relation(
     let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &[sql]).await?;
     if relation.kind == Some(RelationKind::Table) {
         session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+        maintain::forget(session, view.id).await?;
     }
     // Its own, and those of other views that the cascade took along.
     views::forget_dropped(session, &standing).await?;
@@ -105,6 +127,7 @@ async fn refuse_under_managed(session: &Session, view: &View) -> Result<(), Fail
 /// Somebody else dropped the relation; the view that keeps its query may be left.
 async fn forget(session: &Session, view: &View) -> Result<Done, Failure> {
     session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+    maintain::forget(session, view.id).await?;
     views::set_relation(session, view.id, None).await?;
     views::set_program(session, view.id, None).await?;
     let meta = json!({ "view": view.definition.name, "notes": ["the relation was dropped outside remat"] });
