@@ -28,7 +28,7 @@ use crate::{
         views,
     },
     strategy::{Place, Program, perform},
-    view::{RelationKind, Strategy, View},
+    view::{RelationKind, Settings, Strategy, View},
 };
 
 /// How a view will be refreshed.
@@ -269,6 +269,33 @@ pub(crate) async fn forget(session: &Session, view_id: i64) -> Result<(), Failur
     drop_hidden(session, view_id).await?;
     plans::forget(session, view_id).await?;
     captures::unsubscribe_but(session, view_id, &[]).await
+}
+
+/// As [`forget`], for a view whose lock nobody holds yet. Where somebody else is at the view, it is left to the daemon.
+pub(crate) async fn release(session: &Session, view_id: i64) -> Result<bool, Failure> {
+    let free = lock::try_view(session, view_id).await?;
+    if free {
+        forget(session, view_id).await?;
+    }
+    Ok(free)
+}
+
+/// Releases the views that want no more of it, each in a transaction of its own; gives their number.
+pub(crate) async fn release_unwanted(session: &Session) -> Result<usize, Failure> {
+    let mut released = 0;
+    for view_id in plans::unwanted(session).await? {
+        let free = in_transaction(session, release(session, view_id)).await?;
+        released += usize::from(free);
+    }
+    Ok(released)
+}
+
+/// Takes away the logs that nobody reads any more. Where a table is busy, the daemon does it later.
+pub(crate) async fn sweep_in_passing(session: &Session) {
+    let settings = Settings { lock_budget_ms: 2_000, ..Settings::default() };
+    if let Err(failure) = capture::sweep(session, &settings).await {
+        tracing::warn!(error = %failure.complaint, "a log that nobody reads is still kept");
+    }
 }
 
 async fn drop_hidden(session: &Session, view_id: i64) -> Result<(), Failure> {

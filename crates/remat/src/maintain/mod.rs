@@ -7,5 +7,5 @@
 mod install;
 mod planned;
 
-pub(crate) use install::{Ready, Way, forget, way};
+pub(crate) use install::{Ready, Way, forget, release, release_unwanted, sweep_in_passing, way};
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};

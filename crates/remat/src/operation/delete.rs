@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     Remat,
-    capture,
     error::Error,
     failure::{Failure, FailureKind},
     maintain,
@@ -21,7 +20,7 @@ use crate::{
     run::{Operation, Run, Status},
     store::{runs::Ending, views},
     strategy::merge,
-    view::{RelationKind, Settings, View},
+    view::{RelationKind, View},
 };
 
 /// What a caller may say about one delete.
@@ -52,24 +51,10 @@ pub(crate) async fn delete(
     })
     .await?;
     if run.status == Status::Success {
-        sweep(remat).await;
+        let swept = remat.with_session(async |session| Ok(maintain::sweep_in_passing(session).await)).await;
+        swept?;
     }
     Ok(run)
-}
-
-/// Nobody waits long for what may be done later.
-fn in_passing() -> Settings {
-    Settings { lock_budget_ms: 2_000, ..Settings::default() }
-}
-
-/// Takes away the logs that nobody reads any more. Where a table is busy, the daemon does it later.
-async fn sweep(remat: &Remat) {
-    let swept = remat
-        .with_session(async |session| Ok(capture::sweep(session, &in_passing()).await?))
-        .await;
-    if let Err(error) = swept {
-        tracing::warn!(%error, "a log that nobody reads is still kept");
-    }
 }
 
 async fn drop_relation(

@@ -89,10 +89,27 @@ async fn from_merge_to_incremental_and_back_the_table_stays() {
 }
 
 #[tokio::test]
+async fn logs_go_when_every_view_has_read_them_and_with_their_last_reader() {
+    use remat::service::{Service, logs::Logs};
+    let (app, view) = following(PER_USER).await;
+    let mut logs = Logs::new(&app.remat);
+    app.change_sales().await;
+    logs.run_once().await.unwrap();
+    assert_eq!(app.count("select count(*) from remat_log.t1").await, 31);
+    refreshes_by(&app, &view, "incremental").await;
+    logs.run_once().await.unwrap();
+    assert_eq!(app.count("select count(*) from remat_log.t1").await, 0);
+    // As a program may do it, past `apply`.
+    app.remat.define(&Definition { strategy: Strategy::Merge, ..view.definition.clone() }).await.unwrap();
+    logs.run_once().await.unwrap();
+    assert_eq!(traces(&app).await, 0);
+}
+
+#[tokio::test]
 async fn a_merge_within_the_server_is_noticed() {
     let (app, view) = following(PER_USER).await;
     app.change_sales().await;
-    app.db.execute("select remat.refresh('per_user')").await;
+    app.db.execute("select remat.refresh_now('public.per_user')").await;
     app.db.execute("delete from sales where user_id = 1").await;
     refreshes_by(&app, &view, "merge").await;
     app.db.execute("delete from sales where user_id = 2").await;
