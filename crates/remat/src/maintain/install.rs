@@ -17,11 +17,7 @@ use crate::{
     failure::{Failure, FailureKind, Remedy},
     name::{Identifier, RelationName},
     operation::{deployed, pin},
-    pg::{
-        Session,
-        catalog::Relation,
-        lock,
-    },
+    pg::{Session, catalog::Relation, lock},
     store::{
         captures,
         plans::{self, Known, Parts, Refusal, Told},
@@ -221,7 +217,8 @@ async fn grant(
     for (table, capture) in logs {
         let of_table = planned.sources.iter().filter(|source| source.oid == *table);
         let numbers: BTreeSet<i16> = of_table.flat_map(|source| need(source).columns).collect();
-        let columns = ["xid".into(), "sign".into()].into_iter().chain(numbers.iter().map(|n| format!("a{n}")));
+        let columns =
+            ["xid".into(), "sign".into()].into_iter().chain(numbers.iter().map(|n| format!("a{n}")));
         let columns: Vec<String> = columns.collect();
         let log = capture::log_of(*capture).to_sql();
         session.batch(&format!("grant select ({}) on {log} to {owner}", columns.join(", "))).await?;
@@ -237,7 +234,8 @@ async fn furnish(
     planned: &Planned,
 ) -> Result<Vec<u32>, Failure> {
     drop_hidden(session, view.id).await?;
-    let turn = Turn { public: relation.name.to_sql(), hidden: hidden_names(view.id, planned), ..Turn::default() };
+    let turn =
+        Turn { public: relation.name.to_sql(), hidden: hidden_names(view.id, planned), ..Turn::default() };
     let program = Program::of("create", planned.plan.create(&turn));
     if !program.is_empty() {
         let now = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);

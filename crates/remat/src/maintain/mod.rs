@@ -4,8 +4,13 @@
 //! is refreshed by other means. What a plan needs is made ready before the transaction of a refresh: the logs of the tables, and
 //! the hidden tables. A refresh uses only what stands, and asks within its snapshot whether it is still the right thing.
 
+mod calls;
 mod install;
 mod planned;
+mod read;
+mod relations;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use install::{Ready, Way, forget, release, release_unwanted, sweep_in_passing, way};
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};

@@ -1,15 +1,19 @@
-//! A stand-in until the compiler is here: every view is computed again as a whole when one of its tables changed.
+//! The plan of a view, and what it was made from.
 
-use remat_sql::{Rejection, maintain::Plan};
+use remat_sql::{
+    Code, Rejection,
+    maintain::{self, Plan},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio_postgres::types::Type;
 
+use super::read::{self, Facts, Reading};
 use crate::{
-    failure::Failure,
+    failure::{Failure, FailureKind},
+    name::{RelationName, hash},
     pg::{Session, catalog::Relation},
     strategy::merge::defining_view,
-    view::View,
+    view::{RelationKind, View},
 };
 
 /// A plan with what the server knows its sources by.
@@ -31,46 +35,129 @@ pub(crate) struct PlannedSource {
     pub(crate) columns: Vec<(String, i16)>,
 }
 
+/// A compiled view, or the reason against it, with the text that was read.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    /// The query, as the server prints it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests read it"))]
+    pub(super) text: String,
+    /// The plan, and what was read for it.
+    pub(super) outcome: Result<(Planned, Reading), Rejection>,
+}
+
+/// Compiles a view as it stands: the query of its managed table, or of the materialized view itself.
+///
+/// The session is in a transaction and has the settings that a refresh of the view pins; the search path is another one
+/// only while this runs.
 pub(crate) async fn planned(
     session: &Session,
     view: &View,
     relation: &Relation,
 ) -> Result<Result<Planned, Rejection>, Failure> {
-    let sql = "with recursive below(relation) as (
-                 select remat.relation_at('remat_query', 'v' || $1::int8)
-                 union
-                 select d.refobjid from below b
-                 join pg_rewrite w on w.ev_class = b.relation
-                 join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass)
-               select c.oid, n.nspname::text, c.relname::text, array_agg(a.attname::text order by a.attnum), array_agg(a.attnum order by a.attnum)
-               from below b join pg_class c on c.oid = b.relation and c.relkind in ('r', 'p')
-               join pg_namespace n on n.oid = c.relnamespace
-               join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-               group by 1, 2, 3 order by 1";
-    let rows = session.query(sql, &[(&view.id, Type::INT8)]).await?;
-    let mut sources = Vec::new();
-    let mut told = Vec::new();
-    for row in &rows {
-        let (names, numbers): (Vec<String>, Vec<i16>) = (row.get(3), row.get(4));
-        told.push(json!({"relation": {"schema": row.get::<_, String>(1), "name": row.get::<_, String>(2)}, "columns": names}));
-        sources.push(PlannedSource { oid: row.get(0), columns: names.into_iter().zip(numbers).collect() });
-    }
-    let columns: Vec<_> = relation.columns.iter().map(|c| (c.name.to_sql(), c.data_type.clone())).collect();
-    let key: Vec<_> = view.definition.key.iter().map(|k| relation.columns.iter().position(|c| c.name == *k)).collect();
-    let query = format!("select * from {}", defining_view(view.id).to_sql());
-    let timed = view.definition.query.contains("now()");
-    let crossings: Vec<&str> = if timed { vec!["pg_catalog.now() > \u{1}since\u{2}"] } else { vec![] };
-    let hidden: Vec<_> = rows.iter().map(|row| json!({
-        "query": format!("select 1 as one, count(*) as n from {:?}.{:?}", row.get::<_, String>(1), row.get::<_, String>(2)),
-        "key": ["one"], "indexes": [],
-    })).collect();
-    let plan = json!({"sources": told, "hidden": hidden, "crossings": crossings,
-        "stages": [{"whole": {"title": "everything", "target": {"columns": columns, "key": key}, "query": query}}]});
-    let plan: Plan = serde_json::from_value(plan).expect("a plan");
-    Ok(Ok(Planned { plan, sources, fingerprint: fingerprint(session, view).await? }))
+    Ok(compiled(session, view, relation).await?.outcome.map(|(planned, _)| planned))
 }
 
+/// What a plan was made from, as a hash: the query of the view's managed table and of all views below, the relations that
+/// they read, and the compiler's version.
 pub(crate) async fn fingerprint(session: &Session, view: &View) -> Result<String, Failure> {
-    let sql = "select md5(remat.printed_query(remat.relation_at('remat_query', 'v' || $1::int8)))";
-    Ok(session.query_one(sql, &[(&view.id, Type::INT8)]).await?.get::<_, Option<String>>(0).unwrap_or_default())
+    fingerprint_of(session, view, &defining_view(view.id)).await
+}
+
+pub(super) async fn compiled(
+    session: &Session,
+    view: &View,
+    relation: &Relation,
+) -> Result<Compiled, Failure> {
+    let root = match relation.kind {
+        Some(RelationKind::Matview) => relation.name.clone(),
+        Some(RelationKind::Table) | None => defining_view(view.id),
+    };
+    // First: what changes after it was taken makes another one.
+    let fingerprint = fingerprint_of(session, view, &root).await?;
+    let facts = read::facts(session, &root, relation.oid).await?;
+    let text = facts.as_ref().and_then(Facts::root).and_then(|root| root.query.clone());
+    let (Some(facts), Some(text)) = (facts, text) else {
+        let primary = format!("the query of view \"{}\" is gone", view.definition.name);
+        return Err(Failure::new(FailureKind::UndefinedObject, primary));
+    };
+    let reading = match facts.read(&text, relation.oid) {
+        Ok(reading) => reading,
+        Err(rejection) => return Ok(Compiled { text, outcome: Err(rejection) }),
+    };
+    let types = types_for(session, view, &reading).await?;
+    let outcome = plan(view, &reading, &types).and_then(|plan| {
+        let sources = sources(&plan, &reading)?;
+        Ok((Planned { plan, sources, fingerprint }, reading))
+    });
+    Ok(Compiled { text, outcome })
+}
+
+async fn fingerprint_of(session: &Session, view: &View, root: &RelationName) -> Result<String, Failure> {
+    let key = view.definition.key.iter().map(crate::name::Identifier::to_sql).collect::<Vec<_>>().join(", ");
+    let rest = hash(&format!("{} {key}", maintain::VERSION));
+    let params = [(&root.to_sql() as _, Type::TEXT), (&rest as _, Type::TEXT)];
+    let row = session.query_one(include_str!("fingerprint.sql"), &params).await?;
+    Ok(row.get::<_, Option<_>>(0).unwrap_or_default())
+}
+
+async fn types_for(session: &Session, view: &View, reading: &Reading) -> Result<maintain::Types, Failure> {
+    let mut types = maintain::Types::new();
+    loop {
+        let questions = with_view(view, reading, &types, maintain::questions);
+        if questions.is_empty() {
+            return Ok(types);
+        }
+        for question in questions {
+            session.batch("savepoint remat_types").await?;
+            let sql = format!("create view remat_query.remat_types as {question}");
+            session.execute(&sql, &[]).await?;
+            let sql = "select array_agg(pg_catalog.format_type(atttypid, atttypmod) order by attnum) from pg_catalog.pg_attribute
+                       where attrelid = 'remat_query.remat_types'::pg_catalog.regclass and attnum > 0";
+            let found = session.query_one(sql, &[]).await?.get(0);
+            session.batch("rollback to savepoint remat_types").await?;
+            types.insert(question, found);
+        }
+    }
+}
+
+fn with_view<T>(
+    view: &View,
+    reading: &Reading,
+    types: &maintain::Types,
+    work: impl FnOnce(maintain::View<'_>) -> T,
+) -> T {
+    let key: Vec<_> = view.definition.key.iter().map(|name| name.as_str().to_owned()).collect();
+    let Reading { query, catalog, columns, .. } = reading;
+    work(maintain::View { query, catalog, columns, key: &key, types })
+}
+
+fn plan(view: &View, reading: &Reading, types: &maintain::Types) -> Result<Plan, Rejection> {
+    with_view(view, reading, types, maintain::compile)
+}
+
+fn sources(plan: &Plan, reading: &Reading) -> Result<Vec<PlannedSource>, Rejection> {
+    plan.sources.iter().map(|source| planned_source(source, reading)).collect()
+}
+
+fn planned_source(source: &maintain::Source, reading: &Reading) -> Result<PlannedSource, Rejection> {
+    let unknown = |what: &str| {
+        Rejection::new(Code::UnknownName, format!("\"{what}\""), 0..0)
+            .because(format!("\"{what}\" does not exist in the catalog that was read"))
+    };
+    let name = &source.relation.name;
+    let relation = reading.relations.get(&source.relation).ok_or_else(|| unknown(name))?;
+    let number = |name: &String| {
+        let column =
+            relation.columns.iter().find(|column| column.name == *name).ok_or_else(|| unknown(name))?;
+        if column.r#virtual {
+            return Err(Rejection::new(Code::Uncaptured, format!("column \"{name}\""), 0..0)
+                .because(format!("column \"{name}\" is computed when it is read, so no trigger sees it"))
+                .hint("Read the columns that it is made of, or store it."));
+        }
+        Ok((name.clone(), column.number))
+    };
+    Ok(PlannedSource {
+        oid: relation.oid,
+        columns: source.columns.iter().map(number).collect::<Result<_, _>>()?,
+    })
 }

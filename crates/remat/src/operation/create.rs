@@ -74,8 +74,7 @@ async fn follow_changes(remat: &Remat, view_id: i64, mut run: Run) -> Run {
     if let (Some(meta), Some(fact)) = (run.meta.as_object_mut(), fact.as_object()) {
         meta.extend(fact.clone());
     }
-    let noted =
-        remat.with_session(async |session| Ok(runs::annotate(session, run.id, &fact).await?)).await;
+    let noted = remat.with_session(async |session| Ok(runs::annotate(session, run.id, &fact).await?)).await;
     if let Err(error) = noted {
         tracing::warn!(run = run.id, %error, "how the view follows changes could not be recorded");
     }

@@ -51,8 +51,11 @@ pub(crate) async fn delete(
     })
     .await?;
     if run.status == Status::Success {
-        let swept = remat.with_session(async |session| Ok(maintain::sweep_in_passing(session).await)).await;
-        swept?;
+        let sweep = async |session: &Session| {
+            maintain::sweep_in_passing(session).await;
+            Ok(())
+        };
+        remat.with_session(sweep).await?;
     }
     Ok(run)
 }

@@ -35,10 +35,12 @@ impl Logs {
 
     async fn round(&mut self) -> Result<Pass, Error> {
         let told = std::mem::take(&mut self.told);
-        let (rows, waiting) =
-            self.remat.with_session(async |session| Ok(keep(session).await?)).await?;
+        let (rows, waiting) = self.remat.with_session(async |session| Ok(keep(session).await?)).await?;
         for view_id in waiting.difference(&told) {
-            tracing::warn!(view_id, "the view has not been refreshed since its tables are logged; the logs grow until it is");
+            tracing::warn!(
+                view_id,
+                "the view has not been refreshed since its tables are logged; the logs grow until it is"
+            );
         }
         self.told = waiting;
         let did = (rows > 0).then(|| format!("deleted {rows} rows of logs that every view has read"));

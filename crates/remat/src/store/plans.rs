@@ -78,8 +78,8 @@ fn from_row(row: &Row) -> Result<Known, Failure> {
         let source = |(oid, (schema, name))| {
             Ok((oid, RelationName { schema: identifier(schema)?, name: identifier(name)? }))
         };
-        let named = oids.into_iter().zip(schemas.into_iter().zip(names));
-        let sources = named.map(source).collect::<Result<_, Failure>>()?;
+        let parts = oids.into_iter().zip(schemas.into_iter().zip(names));
+        let sources = parts.map(source).collect::<Result<_, Failure>>()?;
         Ok::<_, Failure>(Stored { found, stands: row.get(5), age_s: row.get(6), sources })
     };
     Ok(Known {
@@ -222,9 +222,8 @@ pub(crate) struct Since {
 
 /// Reads it, counting at most so many changes of each table. The transaction must be REPEATABLE READ.
 pub(crate) async fn told(session: &Session, view_id: i64, at_most: i64) -> Result<Told, Failure> {
-    let rows = session
-        .query(include_str!("told.sql"), &[(&view_id, Type::INT8), (&at_most, Type::INT8)])
-        .await?;
+    let rows =
+        session.query(include_str!("told.sql"), &[(&view_id, Type::INT8), (&at_most, Type::INT8)]).await?;
     let Some(first) = rows.first() else {
         return Err(Failure::new(crate::failure::FailureKind::Other, "the state of a view cannot be read"));
     };

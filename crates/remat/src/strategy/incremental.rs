@@ -103,9 +103,8 @@ impl Turning<'_, '_> {
     /// Whether time alone changed something.
     async fn crossed(&self) -> Result<bool, Failure> {
         let Some(condition) = self.ready.planned.plan.crossing(&self.turn) else { return Ok(false) };
-        let sql = format!(
-            "select (case when coalesce(({condition}), true) then 1 else 0 end)::pg_catalog.int8"
-        );
+        let sql =
+            format!("select (case when coalesce(({condition}), true) then 1 else 0 end)::pg_catalog.int8");
         let program = Program(vec![asking("window", sql)]);
         let went = perform(self.work.place(), &program, self.told.now).await?;
         Ok(went.first().is_some_and(|went| went.number == 1))

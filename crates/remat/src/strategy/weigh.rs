@@ -78,9 +78,7 @@ fn reset(gap: Gap, table: &str) -> Verdict {
     match gap {
         Gap::Unfilled => Verdict::Fill(why("nothing is known yet since when changes count".into(), true)),
         Gap::Truncated => Verdict::Fill(why(format!("all rows of \"{table}\" went at once"), false)),
-        Gap::Altered => {
-            Verdict::Fill(why(format!("changes of \"{table}\" may have passed unlogged"), false))
-        }
+        Gap::Altered => Verdict::Fill(why(format!("changes of \"{table}\" may have passed unlogged"), false)),
         Gap::Moved => Verdict::Renew(why("the database came from another system".into(), false)),
         Gap::Unguarded => Verdict::Renew(why(format!("changes of \"{table}\" can pass unlogged"), false)),
     }
@@ -137,7 +135,7 @@ fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -76,7 +76,8 @@ async fn rows_leave_a_window_of_time_although_nobody_writes() {
              insert into visits select g, now() from generate_series(51, 60) g",
         )
         .await;
-    let query = "select user_id, count(*) as n from visits where at > now() - interval '1 hour' group by user_id";
+    let query =
+        "select user_id, count(*) as n from visits where at > now() - interval '1 hour' group by user_id";
     let view = app.create(&incremental("recent", query)).await;
     refreshed(&app, &view).await;
     app.db.execute("update visits set at = at - interval '1 minute' where user_id = 55").await;
@@ -114,7 +115,9 @@ async fn a_key_that_is_not_unique_fails_as_in_a_merge() {
 #[tokio::test]
 async fn many_changes_are_merged_where_that_costs_less() {
     let (app, view) = following(PER_USER).await;
-    app.db.execute("insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g").await;
+    app.db
+        .execute("insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g")
+        .await;
     let run = refreshed(&app, &view).await;
     let reason = run.reason.unwrap();
     assert!(reason.contains("20,000"), "{reason}");
@@ -145,7 +148,8 @@ async fn a_partitioned_table_is_followed() {
              insert into parted select g, g from generate_series(0, 199) g",
         )
         .await;
-    let view = app.view(Strategy::Incremental, "select user_id, sum(n) as n from parted group by user_id").await;
+    let view =
+        app.view(Strategy::Incremental, "select user_id, sum(n) as n from parted group by user_id").await;
     refreshes_by(&app, &view, "merge").await;
     for statement in [
         "update parted set user_id = 150 where user_id = 50",

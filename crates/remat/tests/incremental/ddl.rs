@@ -17,7 +17,9 @@ async fn recovers(app: &crate::support::App, view: &remat::view::View) {
 #[tokio::test]
 async fn a_column_that_the_view_does_not_read_comes_and_goes() {
     let (app, view) = following("select user_id, count(*) as n from sales group by user_id").await;
-    app.db.execute("alter table sales add column note text; update sales set note = 'x' where user_id = 1").await;
+    app.db
+        .execute("alter table sales add column note text; update sales set note = 'x' where user_id = 1")
+        .await;
     recovers(&app, &view).await;
     app.db.execute("alter table sales alter column note type varchar(9)").await;
     recovers(&app, &view).await;

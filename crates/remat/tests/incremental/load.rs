@@ -66,10 +66,20 @@ async fn write(client: &Client, writer: i64) {
         let user = (writer * 31 + number * 7) % 130;
         let statements = match number % 6 {
             0 => format!("insert into sales (user_id, cents) values ({user}, {number})"),
-            1 => format!("update sales set cents = cents + 1 where id = {}", 1 + (number * 13 + writer) % 900),
-            2 => format!("insert into sales (user_id, cents) select {user}, g from generate_series(1, 3) g; savepoint s; delete from sales where user_id = {user}; rollback to s"),
-            3 => format!("delete from sales where id = (select id from sales where user_id = {user} order by id desc limit 1 for update skip locked)"),
-            4 => format!("update sales set user_id = {} where id = {}", (user + 1) % 130, 1 + (number * 17 + writer) % 900),
+            1 => {
+                format!("update sales set cents = cents + 1 where id = {}", 1 + (number * 13 + writer) % 900)
+            }
+            2 => format!(
+                "insert into sales (user_id, cents) select {user}, g from generate_series(1, 3) g; savepoint s; delete from sales where user_id = {user}; rollback to s"
+            ),
+            3 => format!(
+                "delete from sales where id = (select id from sales where user_id = {user} order by id desc limit 1 for update skip locked)"
+            ),
+            4 => format!(
+                "update sales set user_id = {} where id = {}",
+                (user + 1) % 130,
+                1 + (number * 17 + writer) % 900
+            ),
             _ => format!("insert into sales (user_id, cents) values ({user}, 1)"),
         };
         let end = if number % 11 == 0 { "rollback" } else { "commit" };

@@ -15,7 +15,10 @@ async fn becomes(app: &App, view: &View, strategy: Strategy) -> View {
     let project = project_of(&[definition]);
     let plan = app.remat.plan(&project).await.unwrap();
     let applied = app.remat.apply(&project, &plan, true).await.unwrap();
-    assert!(applied.iter().all(|step| step.run.as_ref().is_none_or(|run| run.check().is_ok())), "{applied:?}");
+    assert!(
+        applied.iter().all(|step| step.run.as_ref().is_none_or(|run| run.check().is_ok())),
+        "{applied:?}"
+    );
     app.again(view).await
 }
 

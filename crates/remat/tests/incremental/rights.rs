@@ -13,7 +13,11 @@ use crate::{
 async fn owned(query: &str) -> (App, remat::view::View, String) {
     let app = App::start().await;
     let owner = app.db.create_role("owner").await;
-    app.db.execute(&format!("grant select (user_id, cents) on sales to {owner}; grant create on schema public to {owner}")).await;
+    app.db
+        .execute(&format!(
+            "grant select (user_id, cents) on sales to {owner}; grant create on schema public to {owner}"
+        ))
+        .await;
     let owner_name = Some(Identifier::new(&*owner).unwrap());
     let definition = Definition { owner: owner_name, ..App::definition(Strategy::Incremental, query) };
     let view = app.create(&definition).await;
@@ -35,7 +39,11 @@ async fn a_view_of_another_role_follows_changes() {
 #[tokio::test]
 async fn a_right_that_went_is_given_again() {
     let (app, view, owner) = owned(PER_USER).await;
-    app.db.execute(&format!("revoke all on schema remat_log from {owner}; revoke all (xid, sign) on remat_log.t1 from {owner}")).await;
+    app.db
+        .execute(&format!(
+            "revoke all on schema remat_log from {owner}; revoke all (xid, sign) on remat_log.t1 from {owner}"
+        ))
+        .await;
     app.change_sales().await;
     refreshed(&app, &view).await;
     app.db.execute("delete from sales where user_id = 9").await;

@@ -61,7 +61,9 @@ async fn a_crash_between_two_statements_changes_nothing() {
     let gate = app.shut_gate().await;
     let refresh = app.spawn_refresh(&view);
     app.waits_for_gate().await;
-    app.db.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted").await;
+    app.db
+        .execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted")
+        .await;
     let run = refresh.await.unwrap();
     assert_eq!(run.status, Status::Failed, "{run:#?}");
     drop(gate);
@@ -87,7 +89,8 @@ async fn two_refreshes_at_once_are_one() {
 async fn data_on_which_the_query_fails_fails_the_run_and_nothing_else() {
     let app = App::start().await;
     app.db.execute("create table items (user_id int, n int); insert into items values (1, 1), (2, 2)").await;
-    let view = app.view(Strategy::Incremental, "select user_id, sum(10 / n) as n from items group by user_id").await;
+    let view =
+        app.view(Strategy::Incremental, "select user_id, sum(10 / n) as n from items group by user_id").await;
     refreshes_by(&app, &view, "merge").await;
     app.db.execute("insert into items values (3, 0)").await;
     let run = app.refresh(&view).await;
