@@ -50,7 +50,9 @@ impl Target {
         );
         let reach = reach.map_or_else(String::new, |reach| format!(" where {reach}"));
         let mut parts = with.to_vec();
-        parts.push(format!("remat_s (present, {numbered}) as materialized (select true, q.* from ({rows}) q)"));
+        parts.push(format!(
+            "remat_s (present, {numbered}) as materialized (select true, q.* from ({rows}) q)"
+        ));
         parts.push(format!(
             "remat_t as materialized (select t.ctid as place, {standing} from {PUBLIC} t{reach})"
         ));
