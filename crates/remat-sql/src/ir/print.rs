@@ -4,7 +4,9 @@
 //! here, always, so no list of reserved words is kept. The words of the server are written as they were.
 
 use super::words::{Words, listed};
-use super::{Body, Cte, Distinct, GroupKey, Grouping, Join, JoinKind, Query, Select, SetOperator, Source};
+use super::{
+    Body, Cte, Distinct, Expr, GroupKey, Grouping, Join, JoinKind, Query, Select, SetOperator, Source,
+};
 use super::{SourceKind, Tree};
 
 /// The query as one line of SQL.
@@ -12,6 +14,22 @@ pub fn sql(query: &Query) -> String {
     let mut words = Words::server();
     words.query(query);
     words.out
+}
+
+/// An expression of a query in SQL.
+pub fn expr_sql(query: &Query, expr: &Expr) -> String {
+    let mut words = Words::server();
+    words.levels.push(query);
+    words.expr(expr);
+    words.out
+}
+
+/// A source of a query in SQL, as it stands in FROM.
+pub fn source_sql(query: &Query, source: usize) -> Option<String> {
+    let mut words = Words::server();
+    words.levels.push(query);
+    words.source(query.select()?.sources.get(source)?);
+    Some(words.out)
 }
 
 /// A name in SQL, quoted always.

@@ -5,8 +5,8 @@
 //! subscript or a field may follow. The walk meets what [`Query::exprs`] and [`Query::children`] meet; a test compares them.
 
 use super::{
-    Body, Call, ColumnRef, Distinct, Expr, GroupKey, Join, OrderKey, Over, Piece, Query, Select, SortBy,
-    SourceKind, SublinkKind, Tree, WindowSpec,
+    Body, Call, ColumnRef, Cte, Distinct, Expr, GroupKey, Join, OrderKey, Over, Piece, Query, Select, SortBy,
+    Source, SourceKind, SublinkKind, Tree, WindowSpec,
 };
 
 /// What to do with everything that points to a level, by how many queries out it is from where it stands.
@@ -15,6 +15,10 @@ trait Change {
     fn column(&mut self, column: &mut ColumnRef, depth: usize) -> Option<Expr>;
     /// Changes how many queries out something is that is named from `depth` queries within.
     fn up(&mut self, up: &mut usize, depth: usize);
+    /// Meets the common table expressions of a query that is `depth` queries within, changed already.
+    fn with(&mut self, _: &mut Vec<Cte>, _: usize) {}
+    /// Meets a source of such a query, before what it reads is changed.
+    fn source(&mut self, _: &mut Source, _: usize) {}
 }
 
 struct Substitution<'a>(&'a mut dyn FnMut(&ColumnRef) -> Option<Expr>);
@@ -27,6 +31,57 @@ impl Change for Substitution<'_> {
 
     fn up(&mut self, _: &mut usize, _: usize) {}
 }
+
+/// Puts copies of common table expressions where they are read.
+#[derive(Default)]
+struct Inline {
+    /// Those of the queries around the place, by depth.
+    levels: Vec<Vec<Query>>,
+    copies: usize,
+}
+
+impl Change for Inline {
+    fn column(&mut self, _: &mut ColumnRef, _: usize) -> Option<Expr> {
+        None
+    }
+
+    fn up(&mut self, _: &mut usize, _: usize) {}
+
+    fn with(&mut self, with: &mut Vec<Cte>, depth: usize) {
+        self.levels.resize(depth + 1, Vec::new());
+        self.levels[depth] = with.iter().map(|cte| cte.query.clone()).collect();
+    }
+
+    fn source(&mut self, source: &mut Source, depth: usize) {
+        let SourceKind::Cte { up, index } = source.kind else { return };
+        let known = depth.checked_sub(up).and_then(|level| self.levels.get(level)?.get(index));
+        let Some(query) = known else { return };
+        self.copies += 1;
+        if self.copies > MOST_COPIES {
+            return;
+        }
+        source.kind = SourceKind::Query { lateral: false, query: Box::new(query.clone().moved_in(up)) };
+        source.listed = true;
+    }
+}
+
+/// Takes away the common table expressions that nothing reads any more.
+struct Forget;
+
+impl Change for Forget {
+    fn column(&mut self, _: &mut ColumnRef, _: usize) -> Option<Expr> {
+        None
+    }
+
+    fn up(&mut self, _: &mut usize, _: usize) {}
+
+    fn with(&mut self, with: &mut Vec<Cte>, _: usize) {
+        with.clear();
+    }
+}
+
+/// Copies may hold what is copied again; beyond this the query is left as it is.
+const MOST_COPIES: usize = 64;
 
 struct Move(usize);
 
@@ -91,6 +146,23 @@ impl Expr {
 }
 
 impl Query {
+    /// The same query where it stands `levels` queries further in.
+    #[must_use]
+    pub fn moved_in(mut self, levels: usize) -> Self {
+        // Seen from one query out, its own columns are none of what is around it.
+        self.change(1, &mut Move(levels));
+        self
+    }
+
+    /// The same query without common table expressions: where one is read, a copy of it stands. None where these
+    /// would be too many.
+    pub fn without_ctes(mut self) -> Option<Self> {
+        let mut inline = Inline::default();
+        self.change(0, &mut inline);
+        self.change(0, &mut Forget);
+        (inline.copies <= MOST_COPIES).then_some(self)
+    }
+
     /// Puts an expression in the place of each column of this query's own sources, and of queries around it, for which
     /// `by` gives one; see [`Expr::substitute`]. The columns of USING stay.
     pub fn substitute(&mut self, by: &mut dyn FnMut(&ColumnRef) -> Option<Expr>) {
@@ -98,9 +170,14 @@ impl Query {
     }
 
     fn change(&mut self, depth: usize, change: &mut dyn Change) {
-        for cte in &mut self.with {
+        let mut with = std::mem::take(&mut self.with);
+        let mut done = Vec::new();
+        for mut cte in with.drain(..) {
             cte.query.change(depth + 1, change);
+            done.push(cte);
+            change.with(&mut done, depth);
         }
+        self.with = done;
         match &mut self.body {
             Body::Select(select) => select.change(depth, change),
             Body::Set { operands, .. } => {
@@ -126,6 +203,7 @@ impl Select {
         let conditions = self.filter.iter_mut().chain(&mut self.having);
         change_all(items.chain(on).chain(conditions), depth, change);
         for source in &mut self.sources {
+            change.source(source, depth);
             match &mut source.kind {
                 SourceKind::Relation { .. } | SourceKind::Join => {}
                 SourceKind::Cte { up, .. } => change.up(up, depth),
