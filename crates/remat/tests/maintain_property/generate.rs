@@ -18,7 +18,7 @@ use super::case::{
 use super::kind::Kind;
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    (vec(table(), 1..=3), vec(body(1), 0..=2), body(2), vec(step(), 1..=3))
+    (vec(table(), 1..=3), vec(body(1), 0..=2), body(2), vec(step(), 1..=4))
         .prop_map(|(tables, ctes, body, steps)| Case { tables, ctes, body, steps })
 }
 
@@ -38,7 +38,7 @@ fn rarely() -> impl Strategy<Value = bool> {
 
 fn table() -> impl Strategy<Value = Table> {
     let key = prop_oneof![4 => Just(TableKey::Id), 1 => Just(TableKey::Pair), 2 => Just(TableKey::None)];
-    (key, vec(field(), 1..=4), vec(row(), 0..=9)).prop_map(|(key, columns, rows)| Table {
+    (key, vec(field(), 1..=4), vec(row(), 0..=12)).prop_map(|(key, columns, rows)| Table {
         key,
         columns,
         rows,
@@ -68,7 +68,7 @@ fn row() -> impl Strategy<Value = Row> {
 // Work.
 
 fn step() -> impl Strategy<Value = Step> {
-    (vec(work(), 0..=4), pick()).prop_map(|(work, advance)| Step { work, advance })
+    (vec(work(), 0..=5), pick()).prop_map(|(work, advance)| Step { work, advance })
 }
 
 fn work() -> impl Strategy<Value = Work> {

@@ -1,68 +1,64 @@
 //! A change log for each table of a schema, as simple as can be: triggers of the test itself.
+//!
+//! Law: it tells what each statement did, in the order in which it was done, and never what remains of it: a row that came and
+//! went is told twice.
 
-use std::fmt::Write;
+use std::{fmt::Write, iter};
 
-use remat_sql::maintain::Source;
-use tokio_postgres::{Client, Error};
+use remat_sql::{ir::quoted, maintain::Source};
 
-/// Makes a log for each table of the schema; the tables stand first in the search path.
-pub(crate) async fn install(sql: &Client, schema: &str) -> Result<(), Error> {
-    let tables =
-        "select relname::text from pg_class where relkind = 'r' and relnamespace = $1::text::regnamespace";
+/// What all logs need, once for a database.
+pub(crate) const PREPARE: &str = "
+create function public.log_change() returns trigger language plpgsql as $$
+declare log text := format('%I.%I', tg_table_schema, 'ch_' || tg_table_name);
+begin
+    case tg_op
+        when 'TRUNCATE' then execute format('insert into %I.torn values (%L)', tg_table_schema, tg_table_name);
+        when 'INSERT' then execute format('insert into %s select 1, n.* from new_rows n', log);
+        when 'DELETE' then execute format('insert into %s select -1, o.* from old_rows o', log);
+        else execute format('insert into %s select -1, o.* from old_rows o union all select 1, n.* from new_rows n', log);
+    end case;
+    return null;
+end $$;";
+
+/// Makes a log for each source.
+pub(crate) fn create(sources: &[Source]) -> String {
     let mut script = "create table torn (name text);".to_owned();
-    for row in sql.query(tables, &[&schema]).await? {
-        let table: String = row.get(0);
+    for source in sources {
+        let table = &source.relation.name;
         let _ = write!(
             script,
-            "create table {schema}.ch_{table} as select 1 as w, t.* from {schema}.{table} t with no data;
-             create function {schema}.log_{table}() returns trigger language plpgsql as $$ begin
-             case tg_op
-             when 'TRUNCATE' then insert into {schema}.torn values ('{table}');
-             when 'INSERT' then insert into {schema}.ch_{table} select 1, n.* from new_rows n;
-             when 'DELETE' then insert into {schema}.ch_{table} select -1, o.* from old_rows o;
-             else insert into {schema}.ch_{table}
-                  select -1, o.* from old_rows o union all select 1, n.* from new_rows n;
-             end case;
-             return null; end $$;
-             create trigger i after insert on {schema}.{table} referencing new table as new_rows
-                for each statement execute function {schema}.log_{table}();
-             create trigger d after delete on {schema}.{table} referencing old table as old_rows
-                for each statement execute function {schema}.log_{table}();
-             create trigger u after update on {schema}.{table}
-                referencing old table as old_rows new table as new_rows
-                for each statement execute function {schema}.log_{table}();
-             create trigger t after truncate on {schema}.{table}
-                for each statement execute function {schema}.log_{table}();"
+            "create table ch_{table} as select 1 as w, t.* from {table} t with no data;
+             create trigger i after insert on {table} referencing new table as new_rows
+                for each statement execute function log_change();
+             create trigger d after delete on {table} referencing old table as old_rows
+                for each statement execute function log_change();
+             create trigger u after update on {table} referencing old table as old_rows new table as new_rows
+                for each statement execute function log_change();
+             create trigger t after truncate on {table} for each statement execute function log_change();"
         );
     }
-    sql.batch_execute(&script).await
+    script
 }
 
-/// What the logs say.
-pub(crate) enum Changes {
-    /// A log does not say what changed.
-    Torn,
-    /// The changes of each source, as a query in parentheses.
-    Of(Vec<Option<String>>),
+/// The query that tells, as one text, whether a log is torn (`t` or `f`), and of each source whether it changed.
+pub(crate) fn ask(sources: &[Source]) -> String {
+    let logs = sources.iter().map(|source| format!("ch_{}", source.relation.name));
+    let asked =
+        iter::once("torn".to_owned()).chain(logs).map(|log| format!("exists (select from {log})::text"));
+    let asked: Vec<_> = asked.map(|exists| format!("left({exists}, 1)")).collect();
+    format!("select {}", asked.join(" || "))
 }
 
-pub(crate) async fn changes(sql: &Client, schema: &str, sources: &[Source]) -> Result<Changes, Error> {
-    if sql.query_one("select exists (select from torn)", &[]).await?.get(0) {
-        return Ok(Changes::Torn);
-    }
-    let mut all = Vec::new();
-    for source in sources {
-        let log = format!("{schema}.ch_{}", source.relation.name);
-        let changed: bool = sql.query_one(&format!("select exists (select from {log})"), &[]).await?.get(0);
-        let columns = source.columns.iter().map(|name| format!(", {}", remat_sql::ir::quoted(name)));
-        all.push(changed.then(|| format!("(select w{} from {log})", columns.collect::<String>())));
-    }
-    Ok(Changes::Of(all))
+/// The changes of a source, as a query in parentheses.
+pub(crate) fn changes(schema: &str, source: &Source) -> String {
+    let columns: Vec<_> =
+        iter::once("w".into()).chain(source.columns.iter().map(|name| quoted(name))).collect();
+    format!("(select {} from {schema}.ch_{})", columns.join(", "), source.relation.name)
 }
 
-pub(crate) async fn clear(sql: &Client, schema: &str) -> Result<(), Error> {
-    let logs = "select format('delete from %s', oid::regclass) from pg_class
-                 where relkind = 'r' and relnamespace = $1::text::regnamespace and (relname like 'ch\\_%' or relname = 'torn')";
-    let statements: Vec<String> = sql.query(logs, &[&schema]).await?.iter().map(|row| row.get(0)).collect();
-    sql.batch_execute(&statements.join("; ")).await
+/// Empties the logs.
+pub(crate) fn clear(sources: &[Source]) -> String {
+    let logs = sources.iter().map(|source| format!("delete from ch_{};", source.relation.name));
+    logs.chain(["delete from torn;".to_owned()]).collect()
 }

@@ -13,6 +13,7 @@ mod aggregate;
 mod case;
 #[path = "../compiler/catalog.rs"]
 mod catalog;
+mod compiled;
 mod expr;
 mod generate;
 mod kind;
@@ -68,8 +69,7 @@ fn what_is_maintained_equals_the_query() {
     let (cases, first) = (setting("REMAT_PROPERTY_CASES", 300), setting("REMAT_PROPERTY_SEED", 1));
     let of_stage = |n: u64| {
         move || {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let stage = runtime.block_on(Stage::open());
             let tally = RefCell::default();
             for seed in (first + n..first + cases).step_by(usize::try_from(STAGES).unwrap()) {

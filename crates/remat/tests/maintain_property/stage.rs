@@ -8,19 +8,20 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use remat_sql::{
     Rejection,
-    catalog::{Catalog, Column},
+    catalog::{Catalog, QualifiedName},
     ir::quoted,
-    maintain::{Plan, Technique, Turn, View, compile},
+    maintain::{Plan, Technique, Turn, Types, View},
     read,
 };
 use remat_testkit::TestDb;
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::{
     catalog,
+    compiled::{TypeNames, compiled},
     kind::Fidelity,
-    log::{self, Changes},
-    story::{Moment, Story, begin},
+    log,
+    story::{Story, begin},
 };
 
 const PREPARE: &str = "
@@ -42,6 +43,7 @@ pub(crate) struct Stage {
     sql: Client,
     /// What the database has before a story begins.
     catalog: Catalog,
+    types: TypeNames,
 }
 
 /// How a story ended.
@@ -60,57 +62,63 @@ impl Stage {
     pub(crate) async fn open() -> Self {
         let db = TestDb::create().await;
         db.execute(PREPARE).await;
+        db.execute(log::PREPARE).await;
         let sql = db.connect().await;
         sql.batch_execute("set jit = off; set statement_timeout = '20s'; set client_min_messages = error")
             .await
             .unwrap();
         let mut catalog = catalog::read(&sql).await;
         catalog.relations.clear();
-        Self { _db: db, sql, catalog }
+        Self { _db: db, sql, catalog, types: TypeNames::default() }
     }
 
     /// Plays a story and leaves nothing behind.
     pub(crate) async fn play(&self, story: &Story) -> Result<Ending, Fault> {
-        self.run("begin isolation level repeatable read").await?;
         let ending = self.played(story).await;
         self.run("rollback").await?;
         ending
     }
 
     async fn played(&self, story: &Story) -> Result<Ending, Fault> {
-        self.run(&format!("set local search_path = {SCHEMA}, public")).await?;
-        self.set_clock(begin()).await?;
-        self.run(&story.tables.join(";")).await?;
-        let catalog =
-            Catalog { relations: catalog::relations(&self.sql, SCHEMA).await, ..self.catalog.clone() };
-        log::install(&self.sql, SCHEMA).await.map_err(|error| told(&error, "the logs"))?;
-        self.run(&format!("create view v as {}", story.query)).await?;
-        let (printed, columns) = self.view().await?;
+        self.run(&format!(
+            "begin isolation level repeatable read; set local search_path = {SCHEMA}, public; {} {}; create view v as {}",
+            clock(begin()),
+            story.tables.join(";"),
+            story.query
+        ))
+        .await?;
+        let (printed, relations) = tokio::join!(self.printed(), catalog::relations(&self.sql, SCHEMA));
+        let printed = printed?;
+        let catalog = Catalog { relations, ..self.catalog.clone() };
+        let view = QualifiedName::new(SCHEMA, "v");
+        let columns = &catalog.relations.get(&view).ok_or("the catalog lacks the view")?.columns;
         self.run(&format!(
             "create table p as select * from v; alter table p add primary key ({})",
             story.key.join(", ")
         ))
         .await?;
-        let compiled = read(&printed, &catalog).and_then(|query| {
-            compile(View { query: &query, catalog: &catalog, columns: &columns, key: &story.key })
-        });
+        let compiled = match read(&printed, &catalog) {
+            Ok(query) => {
+                let types = Types::new();
+                let view = View { query: &query, catalog: &catalog, columns, key: &story.key, types: &types };
+                let compiled = compiled(&self.sql, &self.types, view).await;
+                compiled.map_err(|error| told(&error, "the questions of the compiler"))?
+            }
+            Err(rejection) => Err(rejection),
+        };
         match compiled {
             Ok(plan) => self.maintain(story, &plan).await,
             Err(rejection) => self.merge(story, rejection).await,
         }
     }
 
-    /// The query of the view as the server prints it, and its columns.
-    async fn view(&self) -> Result<(String, Vec<Column>), Fault> {
-        let query = "select pg_get_viewdef('s.v'::regclass), set_config('search_path', 's, public', true)
-                       from set_config('search_path', '', true)";
-        let printed = self.sql.query_one(query, &[]).await.map_err(|error| told(&error, query))?.get(0);
-        let query = "select attname::text, format_type(atttypid, atttypmod) from pg_attribute
-                      where attrelid = 's.v'::regclass and attnum > 0 order by attnum";
-        let rows = self.sql.query(query, &[]).await.map_err(|error| told(&error, query))?;
-        let column =
-            |row: &tokio_postgres::Row| Column { name: row.get(0), type_name: row.get(1), not_null: false };
-        Ok((printed, rows.iter().map(column).collect()))
+    /// The query of the view as the server prints it under an empty search path.
+    async fn printed(&self) -> Result<String, Fault> {
+        let query = "select set_config('search_path', '', true);
+                     select pg_get_viewdef('s.v'::regclass);
+                     select set_config('search_path', 's, public', true)";
+        let rows = self.values(query).await?;
+        rows.into_iter().nth(1).flatten().ok_or_else(|| "the view has no query".into())
     }
 
     async fn maintain(&self, story: &Story, plan: &Plan) -> Result<Ending, Fault> {
@@ -120,36 +128,33 @@ impl Stage {
             changes: vec![None; plan.sources.len()],
             since: constant(begin()),
         };
+        self.run(&log::create(&plan.sources)).await?;
         for statement in plan.create(&turn).iter().chain(&plan.fill(&turn)) {
             self.run(statement).await?;
         }
         let mut refreshes = 0;
         for moment in &story.moments {
-            self.begin_moment(moment).await?;
-            let changes = log::changes(&self.sql, SCHEMA, &plan.sources).await;
-            match changes.map_err(|error| told(&error, "the logs"))? {
-                Changes::Torn => self.fill(plan, &turn).await?,
-                Changes::Of(changes) => {
-                    turn.changes = changes;
-                    refreshes += usize::from(self.refresh(plan, &turn).await?);
-                }
+            self.run(&format!("{};{}", moment.work.join(";"), clock(moment.now))).await?;
+            let told = self.values(&log::ask(&plan.sources)).await?.into_iter().flatten().collect::<String>();
+            if told.starts_with('t') {
+                self.fill(plan, &turn).await?;
+            } else {
+                let changed = told.chars().skip(1).zip(&plan.sources);
+                turn.changes = changed
+                    .map(|(changed, source)| (changed == 't').then(|| log::changes(SCHEMA, source)))
+                    .collect();
+                refreshes += usize::from(self.refresh(plan, &turn).await?);
             }
-            let differs = self.differs(story, plan, &turn).await?;
-            if let Some(differs) = differs {
+            if let Some(differs) = self.differs(story, plan, &turn).await? {
                 return Err(format!("at {}: {differs}\n{}", moment.now, statements(plan, &turn)));
             }
-            log::clear(&self.sql, SCHEMA).await.map_err(|error| told(&error, "the logs"))?;
+            self.run(&log::clear(&plan.sources)).await?;
             turn.since = constant(moment.now);
         }
         Ok(Ending::Maintained {
             techniques: plan.stages.iter().map(remat_sql::maintain::Stage::technique).collect(),
             refreshes,
         })
-    }
-
-    async fn begin_moment(&self, moment: &Moment) -> Result<(), Fault> {
-        self.run(&moment.work.join(";")).await?;
-        self.set_clock(moment.now).await
     }
 
     /// Everything anew, as after a gap in a log.
@@ -166,7 +171,7 @@ impl Stage {
         let crossed = match plan.crossing(turn) {
             Some(condition) if !changed => {
                 let query = format!("select coalesce({condition}, false)");
-                self.sql.query_one(&query, &[]).await.map_err(|error| told(&error, &query))?.get(0)
+                self.values(&query).await?.into_iter().flatten().any(|value| value == "t")
             }
             _ => false,
         };
@@ -191,14 +196,11 @@ impl Stage {
 
     /// For a view that is not maintained: whether the story itself is sound.
     async fn merge(&self, story: &Story, rejection: Rejection) -> Result<Ending, Fault> {
+        let key = story.key.join(", ");
         for moment in &story.moments {
-            self.begin_moment(moment).await?;
-            let key = story.key.join(", ");
-            let query = format!(
-                "select exists (select from s.v group by {key} having count(*) > 1 or num_nulls({key}) > 0)"
-            );
-            let row = self.sql.query_one(&query, &[]).await.map_err(|error| told(&error, &story.query))?;
-            if row.get(0) {
+            let none = format!("select from s.v group by {key} having count(*) > 1 or num_nulls({key}) > 0");
+            let script = format!("{};{} select exists ({none})", moment.work.join(";"), clock(moment.now));
+            if self.values(&script).await?.into_iter().flatten().any(|value| value == "t") {
                 return Err("the story is wrong: its key is none".into());
             }
         }
@@ -219,16 +221,13 @@ impl Stage {
             "with v as materialized (select * from s.v),
                   d as (select format('%s  should be  %s', p, v) as told from s.p p full join v on {}
                          where (p is null) or (v is null) or not ({}) limit 8)
-             select (select count(*) from s.p), (select count(*) from v), (select string_agg(told, E'\\n') from d)",
+             select (select count(*) from s.p) || ' rows should be ' || (select count(*) from v) || E'\\n' ||
+                    coalesce((select string_agg(told, E'\\n') from d), '')
+              where (select count(*) from s.p) <> (select count(*) from v) or exists (select from d)",
             on.join(" and "),
             same.collect::<Vec<_>>().join(" and ")
         );
-        let row = self.sql.query_one(&query, &[]).await.map_err(|error| told(&error, &query))?;
-        let (ours, right, rows): (i64, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        if ours == right && rows.is_none() {
-            return Ok(None);
-        }
-        let mut told = format!("{ours} rows should be {right}\n{}", rows.unwrap_or_default());
+        let Some(mut told) = self.values(&query).await?.into_iter().flatten().next() else { return Ok(None) };
         for (n, (name, fill)) in turn.hidden.iter().zip(plan.fill(turn).chunks(2)).enumerate() {
             let query = fill[1].trim_start_matches(&format!("insert into {name} ")).to_owned();
             let count = format!(
@@ -240,13 +239,24 @@ impl Stage {
         Ok(Some(told))
     }
 
-    async fn set_clock(&self, now: Timestamp) -> Result<(), Fault> {
-        self.run(&format!("set local remat_test.now = '{now}'")).await
+    /// The first column of all rows, as text.
+    async fn values(&self, script: &str) -> Result<Vec<Option<String>>, Fault> {
+        let messages = self.sql.simple_query(script).await.map_err(|error| told(&error, script))?;
+        let value = |message: SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+            _ => None,
+        };
+        Ok(messages.into_iter().filter_map(value).collect())
     }
 
     async fn run(&self, script: &str) -> Result<(), Fault> {
         self.sql.batch_execute(script).await.map_err(|error| told(&error, script))
     }
+}
+
+/// The statement that sets the clock.
+fn clock(now: Timestamp) -> String {
+    format!("set local remat_test.now = '{now}';")
 }
 
 fn constant(time: Timestamp) -> String {
