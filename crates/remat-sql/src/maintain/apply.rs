@@ -30,6 +30,11 @@ impl Target {
         &self.columns[place].0
     }
 
+    /// How many columns there are.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     /// The places of the key columns.
     pub(super) fn key(&self) -> &[usize] {
         &self.key
