@@ -6,6 +6,7 @@
 //! is lost. Every [`Expr`] is closed: it may stand as an operand of any operator. A subscript and a field want more:
 //! parentheses around anything but a column.
 
+mod expand;
 mod expr;
 mod facts;
 mod parts;
@@ -15,6 +16,7 @@ mod source;
 mod substitute;
 mod words;
 
+pub use expand::expand;
 pub use expr::{
     Call, Clock, ClockKind, ColumnRef, Comparison, Expr, FunctionName, Over, Piece, Quantifier, Sublink,
     SublinkKind, Target, WindowCall,

@@ -9,12 +9,17 @@ use super::{
     Source, SourceKind, SublinkKind, Tree, WindowSpec,
 };
 
-/// What to do with everything that points to a level, by how many queries out it is from where it stands.
-trait Change {
+/// What to do with everything that points to a level, by how many queries out it is from where it stands, and with
+/// every query.
+pub(super) trait Change {
     /// What takes the place of a column that is named from `depth` queries within; nothing keeps it.
-    fn column(&mut self, column: &mut ColumnRef, depth: usize) -> Option<Expr>;
+    fn column(&mut self, _column: &mut ColumnRef, _depth: usize) -> Option<Expr> {
+        None
+    }
     /// Changes how many queries out something is that is named from `depth` queries within.
-    fn up(&mut self, up: &mut usize, depth: usize);
+    fn up(&mut self, _up: &mut usize, _depth: usize) {}
+    /// Changes a query after all within it.
+    fn query(&mut self, _query: &mut Query) {}
     /// Meets the common table expressions of a query that is `depth` queries within, changed already.
     fn with(&mut self, _: &mut Vec<Cte>, _: usize) {}
     /// Meets a source of such a query, before what it reads is changed.
@@ -28,8 +33,6 @@ impl Change for Substitution<'_> {
         let seen = ColumnRef { up: column.up.checked_sub(depth)?, ..column.clone() };
         (self.0)(&seen).map(|expr| expr.moved_in(depth))
     }
-
-    fn up(&mut self, _: &mut usize, _: usize) {}
 }
 
 /// Puts copies of common table expressions where they are read.
@@ -169,7 +172,7 @@ impl Query {
         self.change(0, &mut Substitution(by));
     }
 
-    fn change(&mut self, depth: usize, change: &mut dyn Change) {
+    pub(super) fn change(&mut self, depth: usize, change: &mut dyn Change) {
         let mut with = std::mem::take(&mut self.with);
         let mut done = Vec::new();
         for mut cte in with.drain(..) {
@@ -190,6 +193,7 @@ impl Query {
         change_order(&mut self.order, depth, change);
         let limit = self.limit.iter_mut().map(|limit| &mut limit.rows);
         change_all(self.offset.iter_mut().chain(limit), depth, change);
+        change.query(self);
     }
 }
 

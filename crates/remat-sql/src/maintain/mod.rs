@@ -33,6 +33,9 @@ use crate::{
     ir::Query,
 };
 
+/// The compiler's version: a plan that another version made is made again.
+pub const VERSION: u32 = 1;
+
 /// What is to be maintained.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {

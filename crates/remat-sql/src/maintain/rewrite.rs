@@ -110,7 +110,8 @@ fn replace(pieces: &mut Vec<Piece>, pattern: &Expr, words: &str) {
     if let Some(bare) = without_parentheses(pattern) {
         replace_run(pieces, &bare, words, &|before, after| {
             let (before, after) = (before.trim_end(), after.trim_start());
-            (before.is_empty() || before.ends_with(['(', ','])) && (after.is_empty() || after.starts_with([')', ',']))
+            (before.is_empty() || before.ends_with(['(', ',']))
+                && (after.is_empty() || after.starts_with([')', ',']))
         });
     }
 }
@@ -118,7 +119,8 @@ fn replace(pieces: &mut Vec<Piece>, pattern: &Expr, words: &str) {
 fn replace_run(pieces: &mut Vec<Piece>, pattern: &[Piece], words: &str, apart: &dyn Fn(&str, &str) -> bool) {
     let mut from = 0;
     while from + pattern.len() <= pieces.len() {
-        match run(&pieces[from..from + pattern.len()], pattern).filter(|(before, after)| apart(before, after)) {
+        match run(&pieces[from..from + pattern.len()], pattern).filter(|(before, after)| apart(before, after))
+        {
             Some((before, after)) => {
                 let replaced = [before, words.to_owned(), after].concat();
                 pieces.splice(from..from + pattern.len(), [Piece::Text(replaced)]);

@@ -11,9 +11,11 @@
 //! | [`usable`] | which columns of a SELECT may be traced through |
 //! | [`choose`] | the scope columns |
 //! | [`term`] | from a changed row to values of the scope columns |
+//! | [`narrow`] | the query, restricted where its rows are read |
 
 mod choose;
 mod flat;
+mod narrow;
 mod term;
 mod trace;
 mod usable;
@@ -26,6 +28,7 @@ use super::{Plan, Source, Stage, Turn, View, apply::Target, changes_gap};
 use crate::{Code, Rejection, catalog::QualifiedName, ir, window};
 use choose::{Choice, choose};
 use flat::{Flat, LeafKind};
+use narrow::{KEYS, Narrower, Want, key_name};
 use term::Term;
 use trace::{Tracer, refused};
 
@@ -46,6 +49,8 @@ pub struct Scope {
     everything: BTreeSet<usize>,
     /// The query as a whole.
     whole: String,
+    /// The query of the rows with affected values.
+    restricted: String,
     /// The types of the scope columns.
     types: Vec<String>,
 }
@@ -164,6 +169,7 @@ impl Terms {
         let columns = choice.places.iter().map(|place| target.column(*place).to_owned());
         let title = format!("rows by {}", columns.collect::<Vec<_>>().join(", "));
         let types = choice.places.iter().map(|place| view.columns[*place].type_name.clone()).collect();
+        let restricted = restricted(view, choice, &target);
         let scope = Scope {
             title,
             target,
@@ -173,11 +179,37 @@ impl Terms {
             terms: self.terms,
             everything: self.everything,
             whole: ir::sql(view.query),
+            restricted,
             types,
         };
         let crossings = self.crossings.into_iter().collect();
         Plan { sources, hidden: Vec::new(), stages: vec![Stage::Scope(scope)], crossings }
     }
+}
+
+/// The query of the rows with affected values, restricted where they are read if that can be said there.
+fn restricted(view: &View<'_>, choice: &Choice, target: &Target) -> String {
+    let mut query = view.query.clone();
+    let wants: Vec<Want> =
+        choice.places.iter().enumerate().map(|(key, place)| Want { place: *place, key }).collect();
+    let is_exact = choice.is_of_key && Narrower::new(view.catalog).query(&mut query, &wants, true);
+    let query = ir::sql(&query);
+    if is_exact {
+        return query;
+    }
+    let columns = (0..view.columns.len()).map(|place| target.column(place)).collect::<Vec<_>>().join(", ");
+    let within = within(choice.is_of_key, &choice.places, target, "q");
+    format!("select * from ({query}) as q ({columns}) where {within}")
+}
+
+/// That a row has affected values.
+fn within(is_of_key: bool, places: &[usize], target: &Target, alias: &str) -> String {
+    let columns: Vec<String> =
+        places.iter().map(|place| format!("{alias}.{}", target.column(*place))).collect();
+    let names: Vec<String> = (0..places.len()).map(key_name).collect();
+    let (columns, names) = (columns.join(", "), names.join(", "));
+    let within = format!("({columns}) in (select {names} from {KEYS})");
+    if is_of_key { within } else { format!("({within} or {columns} is null)") }
 }
 
 impl Scope {
@@ -186,14 +218,10 @@ impl Scope {
         if self.everything.iter().any(has_changed) {
             return self.target.apply(&[], &self.whole, None);
         }
-        let (names, list) = (self.key_names(), self.listed(|n| format!("k{}", n + 1)));
         let mut with = self.changes(turn);
-        with.push(format!("remat_k ({list}) as materialized ({})", self.affected(turn)));
-        let reach = self.within(&names, "t");
-        let columns = (0..self.width()).map(|place| self.target.column(place)).collect::<Vec<_>>().join(", ");
-        let restricted = self.within(&names, "q");
-        let rows = format!("select * from ({}) as q ({columns}) where {restricted}", self.whole);
-        self.target.apply(&with, &rows, Some(&reach))
+        with.push(format!("{KEYS} ({}) as materialized ({})", self.listed(key_name), self.affected(turn)));
+        let reach = within(!self.nullable, &self.places, &self.target, "t");
+        self.target.apply(&with, &self.restricted, Some(&reach))
     }
 
     /// The changes of each source, read once.
@@ -221,24 +249,7 @@ impl Scope {
         }
     }
 
-    /// That a row has affected values.
-    fn within(&self, names: &[String], alias: &str) -> String {
-        let columns: Vec<String> =
-            self.places.iter().map(|place| format!("{alias}.{}", self.target.column(*place))).collect();
-        let (columns, names) = (columns.join(", "), names.join(", "));
-        let within = format!("({columns}) in (select {names} from remat_k)");
-        if self.nullable { format!("({within} or {columns} is null)") } else { within }
-    }
-
-    fn key_names(&self) -> Vec<String> {
-        (1..=self.places.len()).map(|n| format!("k{n}")).collect()
-    }
-
     fn listed(&self, text: impl Fn(usize) -> String) -> String {
         (0..self.places.len()).map(text).collect::<Vec<_>>().join(", ")
-    }
-
-    fn width(&self) -> usize {
-        self.target.width()
     }
 }

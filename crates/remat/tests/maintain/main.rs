@@ -7,4 +7,5 @@ mod catalog;
 mod chance;
 mod scope;
 mod shapes;
+mod tpch;
 mod world;

@@ -67,12 +67,12 @@ async fn follow(seed: u64, rounds: usize) {
 
 #[tokio::test]
 async fn every_shape_follows_random_changes() {
-    follow(1, 40).await;
+    follow(1, 12).await;
 }
 
 #[tokio::test]
 async fn every_shape_follows_other_random_changes() {
-    follow(2, 40).await;
+    follow(2, 12).await;
 }
 
 #[tokio::test]

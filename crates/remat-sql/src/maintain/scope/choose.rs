@@ -129,7 +129,8 @@ fn simplify_coalesce(flat: &Flat, expr: &mut Expr) {
     }
 }
 
-fn coalesced(expr: &Expr) -> Option<Vec<ColumnRef>> {
+/// The columns of `COALESCE(a, b, …)`.
+pub(super) fn coalesced(expr: &Expr) -> Option<Vec<ColumnRef>> {
     let (first, rest) = expr.pieces.split_first()?;
     let (last, middle) = rest.split_last()?;
     let is = |piece: &Piece, words: &str| matches!(piece, Piece::Text(text) if text.trim() == words);

@@ -31,6 +31,10 @@ impl<'a> Usable<'a> {
         self.partition.as_ref().is_some_and(Vec::is_empty)
     }
 
+    pub(super) fn has_windows(&self) -> bool {
+        self.partition.is_some()
+    }
+
     /// Whether an expression at the place of a column that comes out is usable.
     pub(super) fn is_usable(&self, expr: &Expr) -> bool {
         let plain = !expr.has_call() && !expr.has_sublink() && !expr.has_clock() && !asks_grouping(expr);
