@@ -52,7 +52,12 @@ pub(crate) enum Ending {
     /// The compiler says that it cannot maintain it.
     Refused(Rejection),
     /// It was maintained by these techniques.
-    Maintained { techniques: Vec<Technique>, refreshes: usize },
+    Maintained {
+        techniques: Vec<Technique>,
+        /// How many refreshes there were, and how many of them wrote to the public table.
+        refreshes: usize,
+        writing: usize,
+    },
 }
 
 /// What went wrong, for a person.
@@ -132,7 +137,7 @@ impl Stage {
         for statement in plan.create(&turn).iter().chain(&plan.fill(&turn)) {
             self.run(statement).await?;
         }
-        let mut refreshes = 0;
+        let (mut refreshes, mut writing) = (0, 0);
         for moment in &story.moments {
             self.run(&format!("{};{}", moment.work.join(";"), clock(moment.now))).await?;
             let told = self.values(&log::ask(&plan.sources)).await?.into_iter().flatten().collect::<String>();
@@ -143,7 +148,10 @@ impl Stage {
                 turn.changes = changed
                     .map(|(changed, source)| (changed == 't').then(|| log::changes(SCHEMA, source)))
                     .collect();
-                refreshes += usize::from(self.refresh(plan, &turn).await?);
+                if let Some(written) = self.refresh(plan, &turn).await? {
+                    refreshes += 1;
+                    writing += usize::from(written > 0);
+                }
             }
             if let Some(differs) = self.differs(story, plan, &turn).await? {
                 return Err(format!("at {}: {differs}\n{}", moment.now, statements(plan, &turn)));
@@ -154,6 +162,7 @@ impl Stage {
         Ok(Ending::Maintained {
             techniques: plan.stages.iter().map(remat_sql::maintain::Stage::technique).collect(),
             refreshes,
+            writing,
         })
     }
 
@@ -165,8 +174,8 @@ impl Stage {
         self.run("delete from s.p; insert into s.p select * from s.v").await
     }
 
-    /// Whether there was anything to do.
-    async fn refresh(&self, plan: &Plan, turn: &Turn) -> Result<bool, Fault> {
+    /// How many rows it wrote; none if there was nothing to do.
+    async fn refresh(&self, plan: &Plan, turn: &Turn) -> Result<Option<i64>, Fault> {
         let changed = turn.changes.iter().any(Option::is_some);
         let crossed = match plan.crossing(turn) {
             Some(condition) if !changed => {
@@ -176,7 +185,7 @@ impl Stage {
             _ => false,
         };
         if !changed && !crossed {
-            return Ok(false);
+            return Ok(None);
         }
         let statements = plan.refresh(turn);
         let (last, first) = statements.split_last().ok_or("a plan without stages")?;
@@ -185,13 +194,13 @@ impl Stage {
         }
         let row = self.sql.query_one(last.as_str(), &[]).await.map_err(|error| told(&error, last))?;
         let counts: Vec<i64> = row.try_get(0).map_err(|error| format!("{error} in: {last}"))?;
-        let [before, after, deleted, _, inserted] = counts[..] else {
+        let [before, after, deleted, updated, inserted] = counts[..] else {
             return Err(format!("{counts:?} from: {last}"));
         };
         if after != before - deleted + inserted {
             return Err(format!("the counts are {counts:?}, so a key stands twice\n{last}"));
         }
-        Ok(true)
+        Ok(Some(deleted + updated + inserted))
     }
 
     /// For a view that is not maintained: whether the story itself is sound.
