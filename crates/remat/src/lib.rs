@@ -46,7 +46,7 @@ pub mod failure;
 mod inspect;
 pub mod job;
 #[allow(dead_code, reason = "the refresh that runs a plan is not here yet")]
-mod maintain;
+pub mod maintain;
 pub mod migrate;
 pub mod name;
 pub mod operation;

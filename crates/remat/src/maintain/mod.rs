@@ -4,6 +4,7 @@
 //! is refreshed by other means.
 
 mod calls;
+mod explain;
 mod planned;
 mod read;
 mod relations;
@@ -11,5 +12,7 @@ mod relations;
 mod tests;
 mod types;
 
+pub(crate) use explain::explain;
+pub use explain::{Advice, Explanation, HiddenTold, Place, Refusal, SourceTold, StageTold};
 #[allow(unused_imports, reason = "the refresh that runs a plan is not here yet")]
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};
