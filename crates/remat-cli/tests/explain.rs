@@ -115,7 +115,10 @@ async fn statements_are_shown_where_they_are_asked_for_and_the_server_reads_them
     let world = shop().await;
     kept(&world, "by_user", BY_USER, "user_id").await;
     let plain = world.run(&["explain", "by_user"]).stdout;
-    assert!(plain.contains("public.by_user can follow changes in") && !plain.contains("insert into"), "{plain}");
+    assert!(
+        plain.contains("public.by_user can follow changes in") && !plain.contains("insert into"),
+        "{plain}"
+    );
     let shown = world.run(&["explain", "by_user", "--sql"]).stdout;
     assert!(shown.starts_with(&plain.trim_end().to_owned()), "{shown}");
     assert!(shown.contains(r#"insert into "public"."by_user""#), "{shown}");

@@ -88,19 +88,18 @@ fn window(path: &Path, place: Place, expr: &Expr) -> Option<TimeWindow> {
     if !matches!(place, Place::Filter(_) | Place::On(..)) {
         return None;
     }
+    let (of_row, operator, bound) = sides(expr)?;
+    Some(TimeWindow { path: path.clone(), place, expr: of_row.clone(), operator, bound: bound.clone() })
+}
+
+/// The side of the row, how it stands to the bound, and the bound, where a conjunct is a window.
+pub(crate) fn sides(expr: &Expr) -> Option<(&Expr, TimeOperator, &Expr)> {
     let Comparison { left, operator, right } = expr.comparison()?;
     let operator = TimeOperator::of(operator)?;
-    let of = |expr: &Expr, operator, bound: &Expr| TimeWindow {
-        path: path.clone(),
-        place,
-        expr: expr.clone(),
-        operator,
-        bound: bound.clone(),
-    };
     if is_of_row(left) && is_of_clock(right) {
-        Some(of(left, operator, right))
+        Some((left, operator, right))
     } else if is_of_clock(left) && is_of_row(right) {
-        Some(of(right, operator.turned(), left))
+        Some((right, operator.turned(), left))
     } else {
         None
     }

@@ -45,7 +45,6 @@ mod face;
 pub mod failure;
 mod inspect;
 pub mod job;
-#[allow(dead_code, reason = "the refresh that runs a plan is not here yet")]
 pub mod maintain;
 pub mod migrate;
 pub mod name;

@@ -62,11 +62,13 @@ impl Target {
             on.join(" and ")
         ));
         parts.push(format!(
-            "remat_gone as (delete from {PUBLIC} t using remat_diff j where t.ctid = j.place and j.present is null returning 1)"
+            "remat_gone as (delete from {PUBLIC} t using remat_diff j where {} and j.present is null returning 1)",
+            at_places("t", "remat_diff", "j", "j.present is null")
         ));
         parts.push(format!(
-            "remat_changed as (update {PUBLIC} t set {} from remat_diff j where t.ctid = j.place and j.present returning 1)",
-            list(&|i| format!("{} = j.c{}", self.columns[i].0, i + 1))
+            "remat_changed as (update {PUBLIC} t set {} from remat_diff j where {} and j.present returning 1)",
+            list(&|i| format!("{} = j.c{}", self.columns[i].0, i + 1)),
+            at_places("t", "remat_diff", "j", "j.present")
         ));
         parts.push(format!(
             "remat_added as (insert into {PUBLIC} ({}) select {} from remat_diff j where j.place is null and j.present returning 1)",
@@ -77,4 +79,13 @@ impl Target {
             .map(|part| format!("(select pg_catalog.count(*) from {part})"));
         format!("with {} select array[{}]", parts.join(", "), counts.join(", "))
     }
+}
+
+/// The condition that a row of a table is the one whose place stands in a row of a part. The array makes the server fetch
+/// rows by their places whatever it estimates; a hash join would read the whole table.
+pub(super) fn at_places(table: &str, part: &str, alias: &str, which: &str) -> String {
+    format!(
+        "{table}.ctid = any (array(select {alias}.place from {part} {alias} where {alias}.place is not null and {which})) \
+         and {table}.ctid = {alias}.place"
+    )
 }

@@ -6,7 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, Turn, aggregate::State, apply::Target, delta::Rows, hidden_gap};
+use super::{
+    Hidden, Turn,
+    aggregate::State,
+    apply::{Target, at_places},
+    delta::Rows,
+    hidden_gap,
+};
 
 /// A group by, and what becomes of its groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +45,8 @@ impl Group {
     /// The hidden tables: that of the groups first.
     pub(super) fn tables(&self) -> Vec<Hidden> {
         let rows = self.rows.now();
-        let from = format!("({rows}) r");
+        // The offset keeps the server from computing an argument once for every state.
+        let from = format!("({rows} offset 0) r");
         let mut tables =
             vec![Hidden { query: self.fill(&from), key: self.key("", self.keys()), indexes: Vec::new() }];
         for argument in self.distinct() {
@@ -96,7 +103,7 @@ impl Group {
     fn change(&self, changes: &str) -> String {
         let extrema = self.states.iter().any(|state| matches!(state, State::Extremum { .. }));
         if !extrema {
-            return format!("remat_r as ({changes})");
+            return format!("remat_r as materialized ({changes})");
         }
         let columns: Vec<_> = (0..self.keys())
             .map(|n| format!("r.k{n}"))
@@ -143,11 +150,12 @@ impl Group {
                  coalesce(s.n, 0) + x.n as after from remat_x{n} x left join {table} s on {on})"
             ),
             format!(
-                "remat_yd{n} as (delete from {table} s using remat_y{n} x where s.ctid = x.place and x.after = 0)"
+                "remat_yd{n} as (delete from {table} s using remat_y{n} x where {} and x.after = 0)",
+                at_places("s", &format!("remat_y{n}"), "x", "x.after = 0")
             ),
             format!(
-                "remat_yu{n} as (update {table} s set n = x.after from remat_y{n} x \
-                 where s.ctid = x.place and x.after <> 0)"
+                "remat_yu{n} as (update {table} s set n = x.after from remat_y{n} x where {} and x.after <> 0)",
+                at_places("s", &format!("remat_y{n}"), "x", "x.after <> 0")
             ),
             format!(
                 "remat_yi{n} as (insert into {table} ({named}v, n) select {of_x}x.v, x.after from remat_y{n} x \
@@ -271,8 +279,9 @@ impl Group {
                 "remat_sd as (delete from {table} s using remat_m m where s.ctid = m.place and not ({stays}))"
             ),
             format!(
-                "remat_su as (update {table} s set n = m.n{} from remat_m m where s.ctid = m.place and {stays})",
-                states(&|n| format!(", a{n} = m.a{n}"))
+                "remat_su as (update {table} s set n = m.n{} from remat_m m where {} and {stays})",
+                states(&|n| format!(", a{n} = m.a{n}")),
+                at_places("s", "remat_m", "m", stays)
             ),
             format!(
                 "remat_si as (insert into {table} ({names}n{}) select {keys}m.n{} from remat_m m \

@@ -167,8 +167,8 @@ fn plan(view: View<'_>, known: &Knowledge<'_>) -> Result<Plan, Rejection> {
 
 type Attempt = fn(View<'_>, &Query, &Knowledge<'_>) -> Result<Plan, Rejection>;
 
-fn traced(_view: View<'_>, _query: &Query, _: &Knowledge<'_>) -> Result<Plan, Rejection> {
-    Err(rows::refused("the query", "its keys are not traced yet"))
+fn traced(view: View<'_>, query: &Query, _: &Knowledge<'_>) -> Result<Plan, Rejection> {
+    scope::plan(View { query, ..view })
 }
 
 impl Plan {

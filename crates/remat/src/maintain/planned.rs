@@ -42,6 +42,7 @@ pub(crate) struct PlannedSource {
 #[derive(Debug)]
 pub(super) struct Compiled {
     /// The query, as the server prints it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests read it"))]
     pub(super) text: String,
     /// The plan, and what was read for it.
     pub(super) outcome: Result<(Planned, Reading), Rejection>,
