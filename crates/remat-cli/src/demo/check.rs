@@ -29,7 +29,8 @@ pub(super) async fn all(
     let stage = Stage::start(out, "comparing every view with its query", Some(twins.len() as u64));
     let mut checks = Vec::new();
     for twins in twins {
-        let (own, twin) = (one(remat, driver, &twins.view).await?, one(remat, driver, &twins.incremental).await?);
+        let (own, twin) =
+            (one(remat, driver, &twins.view).await?, one(remat, driver, &twins.incremental).await?);
         checks.push(Check {
             rows: own.rows,
             equal: own.equal && twin.equal,

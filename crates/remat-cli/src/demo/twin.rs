@@ -26,7 +26,12 @@ pub(super) struct Twins {
 }
 
 /// Makes and analyses the twins of every view.
-pub(super) async fn make(out: &Output, remat: &Remat, driver: &Driver, views: &[View]) -> Result<Vec<Twins>, Error> {
+pub(super) async fn make(
+    out: &Output,
+    remat: &Remat,
+    driver: &Driver,
+    views: &[View],
+) -> Result<Vec<Twins>, Error> {
     let stage = Stage::start(out, "making views to compare with", Some(views.len() as u64));
     driver.session.batch(&format!("create schema {SCHEMA}")).await?;
     let mut twins = Vec::new();

@@ -26,8 +26,19 @@ pub(crate) fn report(out: &Output, report: &Report) -> String {
 }
 
 fn comparison(out: &Output, views: &[ViewReport]) -> String {
-    let titles =
-        ["view", "strategy", "rows", "changed", "remat", "plain", "faster", "CONCURRENTLY", "faster", "incremental", "faster"];
+    let titles = [
+        "view",
+        "strategy",
+        "rows",
+        "changed",
+        "remat",
+        "plain",
+        "faster",
+        "CONCURRENTLY",
+        "faster",
+        "incremental",
+        "faster",
+    ];
     let mut table = Table::new(out, &titles);
     for view in views {
         table.row([

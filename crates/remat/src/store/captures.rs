@@ -191,6 +191,24 @@ pub async fn snapshot(session: &Session, view_id: i64) -> Result<Option<Snapshot
     Ok(row.map(|row| Snapshot(row.get(0))))
 }
 
+/// When a view's state was stored, as a constant of SQL; NULL before the first fill.
+pub(crate) async fn since(session: &Session, view_id: i64) -> Result<String, Failure> {
+    let sql = "select stored_at::text from remat.view_states where view_id = $1 and system = remat.system()";
+    let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
+    let stored: Option<String> = row.map(|row| row.get(0));
+    let stored = stored.map_or_else(|| "null".to_owned(), |stored| literal(&stored));
+    Ok(format!("{stored}::pg_catalog.timestamptz"))
+}
+
+/// The capture that tells every change of these columns of a table.
+pub(crate) async fn told(session: &Session, table: u32, columns: &[i16]) -> Result<Option<i64>, Failure> {
+    let sql = "select c.id from remat.captures c
+               where  c.relation = $1 and c.system = remat.system() and $2 <@ c.columns
+               and    remat.capture_fingerprint(c.id, $2) is not null";
+    let row = session.query_opt(sql, &[(&table, Type::OID), (&columns, Type::INT2_ARRAY)]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
 /// What each log that a view reads says since then. The transaction must be REPEATABLE READ; rows are counted up to
 /// `at_most`.
 pub async fn changes(session: &Session, view_id: i64, at_most: i64) -> Result<Vec<Change>, Failure> {
