@@ -22,6 +22,7 @@ use crate::{
     service::{
         Service, Stop,
         health::{Health, Watched},
+        logs::Logs,
         pruner::Pruner,
         repeat,
         rescuer::Rescuer,
@@ -67,7 +68,7 @@ impl Daemon {
             None => None,
         };
         let rescuer = Rescuer::new(remat, worker.as_ref().map(Worker::identity));
-        let mut services: Vec<Box<dyn Service>> = vec![Box::new(rescuer)];
+        let mut services: Vec<Box<dyn Service>> = vec![Box::new(rescuer), Box::new(Logs::new(remat))];
         if settings.schedules {
             let seed = RandomState::new().hash_one("jitter");
             services.push(Box::new(Scheduler::new(remat, backend, wake, seed)));

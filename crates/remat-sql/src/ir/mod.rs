@@ -6,6 +6,7 @@
 //! is lost. Every [`Expr`] is closed: it may stand as an operand of any operator. A subscript and a field want more:
 //! parentheses around anything but a column.
 
+mod expand;
 mod expr;
 mod facts;
 mod parts;
@@ -15,6 +16,7 @@ mod source;
 mod substitute;
 mod words;
 
+pub use expand::expand;
 pub use expr::{
     Call, Clock, ClockKind, ColumnRef, Comparison, Expr, FunctionName, Over, Piece, Quantifier, Sublink,
     SublinkKind, Target, WindowCall,
@@ -22,8 +24,7 @@ pub use expr::{
 pub use facts::{Occurrence, equalities};
 pub use parts::{Path, Place, Step};
 pub use plan::plan;
-pub(crate) use print::expr_sql;
-pub use print::{quoted, sql};
+pub use print::{expr_sql, quoted, source_sql, sql};
 pub use source::{Join, JoinKind, Source, SourceKind, Tree, Using};
 
 /// A query: what may stand in parentheses.

@@ -167,7 +167,7 @@ impl GroupKey {
 }
 
 impl WindowSpec {
-    fn exprs(&self) -> Vec<&Expr> {
+    pub(crate) fn exprs(&self) -> Vec<&Expr> {
         self.partition.iter().chain(sorted_by(&self.order)).chain(&self.frame).collect()
     }
 }
@@ -266,6 +266,11 @@ impl Expr {
 }
 
 impl Query {
+    /// Whether it asks a clock anywhere.
+    pub fn has_clock(&self) -> bool {
+        self.any(&|piece| matches!(piece, Piece::Clock(_)))
+    }
+
     fn any(&self, is: &dyn Fn(&Piece) -> bool) -> bool {
         self.exprs().iter().any(|(_, expr)| expr.any(is))
             || self.tables().iter().any(|(_, query)| query.any(is))

@@ -16,12 +16,20 @@ pub fn sql(query: &Query) -> String {
     words.out
 }
 
-/// An expression of a query as SQL.
-pub(crate) fn expr_sql(query: &Query, expr: &Expr) -> String {
+/// An expression of a query in SQL.
+pub fn expr_sql(query: &Query, expr: &Expr) -> String {
     let mut words = Words::server();
     words.levels.push(query);
     words.expr(expr);
     words.out
+}
+
+/// A source of a query in SQL, as it stands in FROM.
+pub fn source_sql(query: &Query, source: usize) -> Option<String> {
+    let mut words = Words::server();
+    words.levels.push(query);
+    words.source(query.select()?.sources.get(source)?);
+    Some(words.out)
 }
 
 /// A name in SQL, quoted always.

@@ -5,16 +5,25 @@
 //! subscript or a field may follow. The walk meets what [`Query::exprs`] and [`Query::children`] meet; a test compares them.
 
 use super::{
-    Body, Call, ColumnRef, Distinct, Expr, GroupKey, Join, OrderKey, Over, Piece, Query, Select, SortBy,
-    SourceKind, SublinkKind, Tree, WindowSpec,
+    Body, Call, ColumnRef, Cte, Distinct, Expr, GroupKey, Join, OrderKey, Over, Piece, Query, Select, SortBy,
+    Source, SourceKind, SublinkKind, Tree, WindowSpec,
 };
 
-/// What to do with everything that points to a level, by how many queries out it is from where it stands.
-trait Change {
+/// What to do with everything that points to a level, by how many queries out it is from where it stands, and with
+/// every query.
+pub(super) trait Change {
     /// What takes the place of a column that is named from `depth` queries within; nothing keeps it.
-    fn column(&mut self, column: &mut ColumnRef, depth: usize) -> Option<Expr>;
+    fn column(&mut self, _column: &mut ColumnRef, _depth: usize) -> Option<Expr> {
+        None
+    }
     /// Changes how many queries out something is that is named from `depth` queries within.
-    fn up(&mut self, up: &mut usize, depth: usize);
+    fn up(&mut self, _up: &mut usize, _depth: usize) {}
+    /// Changes a query after all within it.
+    fn query(&mut self, _query: &mut Query) {}
+    /// Meets the common table expressions of a query that is `depth` queries within, changed already.
+    fn with(&mut self, _: &mut Vec<Cte>, _: usize) {}
+    /// Meets a source of such a query, before what it reads is changed.
+    fn source(&mut self, _: &mut Source, _: usize) {}
 }
 
 struct Substitution<'a>(&'a mut dyn FnMut(&ColumnRef) -> Option<Expr>);
@@ -24,9 +33,58 @@ impl Change for Substitution<'_> {
         let seen = ColumnRef { up: column.up.checked_sub(depth)?, ..column.clone() };
         (self.0)(&seen).map(|expr| expr.moved_in(depth))
     }
+}
+
+/// Puts copies of common table expressions where they are read.
+#[derive(Default)]
+struct Inline {
+    /// Those of the queries around the place, by depth.
+    levels: Vec<Vec<Query>>,
+    copies: usize,
+}
+
+impl Change for Inline {
+    fn column(&mut self, _: &mut ColumnRef, _: usize) -> Option<Expr> {
+        None
+    }
 
     fn up(&mut self, _: &mut usize, _: usize) {}
+
+    fn with(&mut self, with: &mut Vec<Cte>, depth: usize) {
+        self.levels.resize(depth + 1, Vec::new());
+        self.levels[depth] = with.iter().map(|cte| cte.query.clone()).collect();
+    }
+
+    fn source(&mut self, source: &mut Source, depth: usize) {
+        let SourceKind::Cte { up, index } = source.kind else { return };
+        let known = depth.checked_sub(up).and_then(|level| self.levels.get(level)?.get(index));
+        let Some(query) = known else { return };
+        self.copies += 1;
+        if self.copies > MOST_COPIES {
+            return;
+        }
+        source.kind = SourceKind::Query { lateral: false, query: Box::new(query.clone().moved_in(up)) };
+        source.listed = true;
+    }
 }
+
+/// Takes away the common table expressions that nothing reads any more.
+struct Forget;
+
+impl Change for Forget {
+    fn column(&mut self, _: &mut ColumnRef, _: usize) -> Option<Expr> {
+        None
+    }
+
+    fn up(&mut self, _: &mut usize, _: usize) {}
+
+    fn with(&mut self, with: &mut Vec<Cte>, _: usize) {
+        with.clear();
+    }
+}
+
+/// Copies may hold what is copied again; beyond this the query is left as it is.
+const MOST_COPIES: usize = 64;
 
 struct Move(usize);
 
@@ -93,9 +151,19 @@ impl Expr {
 impl Query {
     /// The same query where it stands `levels` queries further in.
     #[must_use]
-    pub(crate) fn moved_in(mut self, levels: usize) -> Self {
+    pub fn moved_in(mut self, levels: usize) -> Self {
+        // Seen from one query out, its own columns are none of what is around it.
         self.change(1, &mut Move(levels));
         self
+    }
+
+    /// The same query without common table expressions: where one is read, a copy of it stands. None where these
+    /// would be too many.
+    pub fn without_ctes(mut self) -> Option<Self> {
+        let mut inline = Inline::default();
+        self.change(0, &mut inline);
+        self.change(0, &mut Forget);
+        (inline.copies <= MOST_COPIES).then_some(self)
     }
 
     /// Puts an expression in the place of each column of this query's own sources, and of queries around it, for which
@@ -104,10 +172,15 @@ impl Query {
         self.change(0, &mut Substitution(by));
     }
 
-    fn change(&mut self, depth: usize, change: &mut dyn Change) {
-        for cte in &mut self.with {
+    pub(super) fn change(&mut self, depth: usize, change: &mut dyn Change) {
+        let mut with = std::mem::take(&mut self.with);
+        let mut done = Vec::new();
+        for mut cte in with.drain(..) {
             cte.query.change(depth + 1, change);
+            done.push(cte);
+            change.with(&mut done, depth);
         }
+        self.with = done;
         match &mut self.body {
             Body::Select(select) => select.change(depth, change),
             Body::Set { operands, .. } => {
@@ -120,6 +193,7 @@ impl Query {
         change_order(&mut self.order, depth, change);
         let limit = self.limit.iter_mut().map(|limit| &mut limit.rows);
         change_all(self.offset.iter_mut().chain(limit), depth, change);
+        change.query(self);
     }
 }
 
@@ -133,6 +207,7 @@ impl Select {
         let conditions = self.filter.iter_mut().chain(&mut self.having);
         change_all(items.chain(on).chain(conditions), depth, change);
         for source in &mut self.sources {
+            change.source(source, depth);
             match &mut source.kind {
                 SourceKind::Relation { .. } | SourceKind::Join => {}
                 SourceKind::Cte { up, .. } => change.up(up, depth),

@@ -10,7 +10,7 @@ use crate::{catalog::Column, image};
 
 /// The public table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
+pub(super) struct Target {
     /// Its columns, quoted, with their types.
     columns: Vec<(String, String)>,
     /// The places of its key columns.
@@ -51,30 +51,41 @@ impl Target {
         let reach = reach.map_or_else(String::new, |reach| format!(" where {reach}"));
         let mut parts = with.to_vec();
         parts.push(format!(
-            "remat_s (present, {numbered}) as materialized (select true, q.* from ({rows}) q)"
+            "remat_new (present, {numbered}) as materialized (select true, q.* from ({rows}) q)"
         ));
         parts.push(format!(
-            "remat_t as materialized (select t.ctid as place, {standing} from {PUBLIC} t{reach})"
+            "remat_old as materialized (select t.ctid as place, {standing} from {PUBLIC} t{reach})"
         ));
         parts.push(format!(
-            "remat_j as materialized (select t.place, s.* from remat_s s full join remat_t t on {} \
+            "remat_diff as materialized (select t.place, s.* from remat_new s full join remat_old t on {} \
              where s.present is null or t.place is null or {differs})",
             on.join(" and ")
         ));
         parts.push(format!(
-            "remat_d as (delete from {PUBLIC} t using remat_j j where t.ctid = j.place and j.present is null returning 1)"
+            "remat_gone as (delete from {PUBLIC} t using remat_diff j where {} and j.present is null returning 1)",
+            at_places("t", "remat_diff", "j", "j.present is null")
         ));
         parts.push(format!(
-            "remat_u as (update {PUBLIC} t set {} from remat_j j where t.ctid = j.place and j.present returning 1)",
-            list(&|i| format!("{} = j.c{}", self.columns[i].0, i + 1))
+            "remat_changed as (update {PUBLIC} t set {} from remat_diff j where {} and j.present returning 1)",
+            list(&|i| format!("{} = j.c{}", self.columns[i].0, i + 1)),
+            at_places("t", "remat_diff", "j", "j.present")
         ));
         parts.push(format!(
-            "remat_i as (insert into {PUBLIC} ({}) select {} from remat_j j where j.place is null and j.present returning 1)",
+            "remat_added as (insert into {PUBLIC} ({}) select {} from remat_diff j where j.place is null and j.present returning 1)",
             list(&|i| self.columns[i].0.clone()),
             list(&|i| format!("j.c{}", i + 1))
         ));
-        let counts = ["remat_t", "remat_s", "remat_d", "remat_u", "remat_i"]
+        let counts = ["remat_old", "remat_new", "remat_gone", "remat_changed", "remat_added"]
             .map(|part| format!("(select pg_catalog.count(*) from {part})"));
         format!("with {} select array[{}]", parts.join(", "), counts.join(", "))
     }
+}
+
+/// The condition that a row of a table is the one whose place stands in a row of a part. The array makes the server fetch
+/// rows by their places whatever it estimates; a hash join would read the whole table.
+pub(super) fn at_places(table: &str, part: &str, alias: &str, which: &str) -> String {
+    format!(
+        "{table}.ctid = any (array(select {alias}.place from {part} {alias} where {alias}.place is not null and {which})) \
+         and {table}.ctid = {alias}.place"
+    )
 }

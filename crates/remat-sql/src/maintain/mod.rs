@@ -8,20 +8,33 @@
 //! A query is cut into stages (ADR 21); the last one is the public table, the others are hidden. Each follows its inputs by one
 //! [`Technique`].
 
+mod aggregate;
 mod apply;
 mod clock;
+mod cut;
+mod delta;
+mod group;
+mod knowledge;
+mod rewrite;
+mod rows;
 pub mod scope;
-pub mod whole;
+mod whole;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use knowledge::Knowledge;
+pub use knowledge::Types;
 
 use crate::{
     Rejection,
     catalog::{Catalog, Column, QualifiedName},
     ir::Query,
 };
+
+/// The compiler's version: a plan that another version made is made again.
+pub const VERSION: u32 = 1;
 
 /// What is to be maintained.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +47,8 @@ pub struct View<'a> {
     pub columns: &'a [Column],
     /// The names of the public table's key columns. None of them is ever NULL.
     pub key: &'a [String],
+    /// What the server answered to [`questions`].
+    pub types: &'a Types,
 }
 
 /// How a view follows the changes of what it reads.
@@ -86,6 +101,8 @@ pub enum Technique {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Adds the change to the groups of a hidden table, and shows them where they are the rows of the view.
+    Group(Box<group::Group>),
     /// Computes the affected keys of the public table again.
     Scope(scope::Scope),
     /// Computes the public table again from hidden tables.
@@ -106,13 +123,51 @@ pub struct Turn {
     pub since: String,
 }
 
+/// What the server must be asked before a view can be compiled: queries of whose columns the types are wanted. Ask, put the
+/// answers into [`View::types`], and call again until nothing is asked.
+pub fn questions(view: View<'_>) -> Vec<String> {
+    let knowledge = Knowledge::new(view.catalog, view.types);
+    // What is refused now may be refused for want of an answer.
+    let _ = plan(view, &knowledge);
+    knowledge.asked()
+}
+
 /// Compiles a view.
 ///
 /// # Errors
 /// When no technique fits a part of the query, with the part and the reason.
 pub fn compile(view: View<'_>) -> Result<Plan, Rejection> {
-    let _ = view;
-    Err(Rejection::new(crate::Code::NotMaintained, "query", 0..0).because("nothing is maintained yet"))
+    plan(view, &Knowledge::new(view.catalog, view.types))
+}
+
+fn plan(view: View<'_>, known: &Knowledge<'_>) -> Result<Plan, Rejection> {
+    let query = view.query.clone().without_ctes().ok_or_else(|| {
+        rows::refused("common table expressions", "they are read too often within each other")
+    })?;
+    let text = crate::ir::sql(&query);
+    if text.contains(['\u{1}', '\u{2}']) {
+        return Err(rows::refused(
+            "a control character",
+            "a constant holds one that the compiler uses itself",
+        ));
+    }
+    let attempts: [Attempt; 4] = [cut::grouped, traced, cut::above_groups, whole::first_rows];
+    let mut first = None;
+    for attempt in attempts {
+        // What a refused attempt learned of sources does not count.
+        known.forget_sources();
+        match attempt(view, &query, known) {
+            Ok(plan) => return Ok(plan),
+            Err(refusal) => first = first.or(Some(refusal)),
+        }
+    }
+    Err(first.unwrap_or_else(|| rows::refused("the query", "no technique fits")))
+}
+
+type Attempt = fn(View<'_>, &Query, &Knowledge<'_>) -> Result<Plan, Rejection>;
+
+fn traced(view: View<'_>, query: &Query, _: &Knowledge<'_>) -> Result<Plan, Rejection> {
+    scope::plan(View { query, ..view })
 }
 
 impl Plan {
@@ -160,6 +215,7 @@ impl Stage {
     /// How.
     pub fn technique(&self) -> Technique {
         match self {
+            Self::Group(_) => Technique::SignedDelta,
             Self::Scope(_) => Technique::Scope,
             Self::Whole(_) => Technique::Whole,
         }
@@ -168,6 +224,7 @@ impl Stage {
     /// What it is, in a few words for a person, e.g. `group by user_id: count(*), sum(points)`.
     pub fn title(&self) -> &str {
         match self {
+            Self::Group(group) => &group.title,
             Self::Scope(scope) => &scope.title,
             Self::Whole(whole) => &whole.title,
         }
@@ -175,6 +232,7 @@ impl Stage {
 
     fn statement(&self, turn: &Turn) -> String {
         match self {
+            Self::Group(group) => group.statement(turn),
             Self::Scope(scope) => scope.statement(turn),
             Self::Whole(whole) => whole.statement(),
         }

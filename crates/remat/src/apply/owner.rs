@@ -3,6 +3,7 @@
 use crate::{
     error::Error,
     failure::Failure,
+    maintain,
     name::{Identifier, RelationName},
     pg::{Session, catalog, lock},
     store::views,
@@ -22,11 +23,16 @@ pub(super) async fn alter(
         if let Some(owner) = to.owner.as_ref().filter(|_| to.owner != view.definition.owner) {
             give(session, view, owner).await?;
         }
+        if view.definition.follows_changes() && !to.follows_changes() {
+            maintain::release(session, view.id).await?;
+        }
         views::save(session, to, Some(project)).await.map(drop)
     }
     .await;
     session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
-    done
+    done?;
+    maintain::sweep_in_passing(session).await;
+    Ok(())
 }
 
 async fn give(session: &Session, view: &View, owner: &Identifier) -> Result<(), Failure> {

@@ -30,6 +30,8 @@ create table remat.views (
     dispatch             jsonb not null default '{}',
     -- the serving copy outside PostgreSQL, if there is one; see publish/mod.rs
     publish              jsonb,
+    -- whether a refresh that cannot be incremental fails
+    strict               boolean not null default false,
     pause                jsonb,
     retired_at           timestamptz,
     created_at           timestamptz not null default clock_timestamp(),

@@ -18,7 +18,7 @@ end
 $$;
 
 -- Runs the statements of a program in order and gives for each the rows that it touched or, where it `reads`, the number
--- that it selected, and when it ended. `relation` is the managed table that they write; 0 where there is none yet.
+-- that it selected (where it `lists`, the numbers), and when it ended. `relation` is the managed table that they write; 0 where there is none yet.
 --
 -- It is never called but as the query of a materialized view that the owner of the table has for one run: REFRESH makes
 -- that a security-restricted operation, in which the server itself refuses whatever would bring the rights of the caller
@@ -28,13 +28,15 @@ $$;
 -- It has the rights of whoever calls it, so anybody may. A constraint of the table that waits for the commit is checked
 -- at once: left to the commit it would run as the caller.
 create function remat_query.perform(program jsonb, path text, relation oid)
-returns table (step integer, number bigint, ended timestamptz)
+returns table (step integer, number bigint, numbers bigint[], ended timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   statements text[] := array(select s.value->>'sql' from jsonb_array_elements(program) with ordinality as s(value, i)
                              order by i);
   reads boolean[] := array(select coalesce((s.value->>'reads')::boolean, false)
+                           from jsonb_array_elements(program) with ordinality as s(value, i) order by i);
+  lists boolean[] := array(select coalesce((s.value->>'lists')::boolean, false)
                            from jsonb_array_elements(program) with ordinality as s(value, i) order by i);
   deferred text := (select string_agg(format('%I.%I', n.nspname, c.conname), ', ')
                     from   pg_trigger t
@@ -48,8 +50,12 @@ begin
   end if;
   perform set_config('remat.writing', 'on', true), set_config('search_path', path, true);
   for i in 1..last loop
+    number := null;
+    numbers := null;
     if reads[i] then
       execute statements[i] into number;
+    elsif lists[i] then
+      execute statements[i] into numbers;
     else
       execute statements[i];
       get diagnostics number = row_count;

@@ -179,6 +179,7 @@ begin
   return jsonb_build_object(
     'strategy', 'merge', 'data_as_of', as_of,
     'reason', case v.strategy when 'auto' then 'auto: the view has a key, so only the difference is written'
+              when 'incremental' then 'merge: a refresh within the server reads no changes'
               else 'as defined' end,
     'rows_before', count->'before', 'rows_after', count->'staged', 'rows_inserted', count->'inserted',
     'rows_updated', count->'updated', 'rows_deleted', count->'deleted',
@@ -217,7 +218,7 @@ declare
 begin
   if kind = 'm' and v.strategy in ('regular', 'concurrent', 'swap', 'auto') then
     outcome := remat.refresh_matview(v, relation, how);
-  elsif kind = 'r' and v.strategy in ('merge', 'auto') then
+  elsif kind = 'r' and v.strategy in ('merge', 'incremental', 'auto') then
     outcome := remat.refresh_table(v, relation, how);
   else
     raise exception 'strategy "%" does not fit %', v.strategy,

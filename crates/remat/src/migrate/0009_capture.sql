@@ -36,10 +36,13 @@ create table remat.capture_consumers (
 
 create index captures_of_view on remat.capture_consumers (view_id);
 
--- What a view's contents cover: all that the snapshot sees.
+-- What a view's contents cover: all that the snapshot sees, as of a time.
 create table remat.view_states (
     view_id      bigint primary key references remat.views on delete cascade,
     snapshot     pg_snapshot not null,
+    -- what now() was for the query
+    as_of        timestamptz not null,
+    stored_by    xid8 not null,
     -- of each capture, by its id
     fingerprints jsonb not null,
     system       text not null,
@@ -193,16 +196,68 @@ language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform remat.require_one_snapshot();
-  insert into remat.view_states as s (view_id, snapshot, fingerprints, system)
-  select of_view, pg_current_snapshot(),
+  insert into remat.view_states as s (view_id, snapshot, as_of, stored_by, fingerprints, system)
+  select of_view, pg_current_snapshot(), now(), pg_current_xact_id(),
          coalesce(jsonb_object_agg(k.capture_id, remat.capture_fingerprint(k.capture_id, k.columns))
                   filter (where k.capture_id is not null), '{}'),
          remat.system()
   from   (values (of_view)) v (id) left join remat.capture_consumers k on k.view_id = v.id
   on conflict (view_id) do update
-  set    snapshot = excluded.snapshot, fingerprints = excluded.fingerprints, system = excluded.system,
+  set    snapshot = excluded.snapshot, as_of = excluded.as_of, stored_by = excluded.stored_by, fingerprints = excluded.fingerprints, system = excluded.system,
          stored_at = excluded.stored_at;
 end
+$$;
+
+-- A success that may have changed the contents of a view, and stored no state, ends what the state told of them. A skip
+-- changed nothing.
+create function remat.forget_state() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from remat.view_states s where s.view_id = new.view_id and s.stored_by <> pg_current_xact_id();
+  return null;
+end
+$$;
+
+create trigger forget_state after update of status on remat.runs
+for each row when (new.view_id is not null and new.status = 'success' and old.status <> 'success'
+                   and new.strategy is distinct from 'skip')
+execute function remat.forget_state();
+
+-- Plans ------------------------------------------------------------------------------------------------------------
+
+-- How a view follows the changes of what it reads, or why it does not. A plan is used as long as all that it was made
+-- from is the same, which `fingerprint` tells, and stands.
+create table remat.view_plans (
+    view_id     bigint primary key references remat.views on delete cascade,
+    fingerprint text not null,
+    system      text not null default remat.system(),
+    plan        jsonb,
+    -- code, primary, detail, hint
+    refusal     jsonb,
+    -- the tables that it reads, and those beside the public one
+    sources     oid[] not null default '{}',
+    hidden      oid[] not null default '{}',
+    -- something of it failed or does not fit: it is made anew before it is used again
+    is_stale    boolean not null default false,
+    made_at     timestamptz not null default clock_timestamp(),
+    check ((plan is null) <> (refusal is null))
+);
+
+-- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
+create function remat.plan_stands(p remat.view_plans) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select not p.is_stale and p.system = remat.system()
+         and cardinality(p.hidden) = (select count(*) from pg_class c where c.oid = any(p.hidden))
+         and cardinality(p.sources) = (
+               select count(*)
+               from   remat.views v
+               join   pg_class r on r.oid = v.relation_oid
+               join   remat.capture_consumers k on k.view_id = v.id
+               join   remat.captures c on c.id = k.capture_id and c.system = p.system and c.relation = any(p.sources)
+               where  v.id = p.view_id
+               and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select'))
 $$;
 
 -- Pruning ----------------------------------------------------------------------------------------------------------
@@ -247,6 +302,7 @@ as $$
 begin
   delete from remat.capture_consumers k where k.view_id = new.id;
   delete from remat.view_states s where s.view_id = new.id;
+  delete from remat.view_plans p where p.view_id = new.id;
   return null;
 end
 $$;

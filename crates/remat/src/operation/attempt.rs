@@ -9,9 +9,13 @@ use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
-    pg::{Session, lock},
+    pg::{
+        Session,
+        lock::{self, Sight},
+    },
     run::{Operation, Run, Status, Trigger},
     store::{
+        plans,
         queue::{self, Claim, Next},
         runs::{self, Ending, Lease},
         views,
@@ -45,6 +49,7 @@ pub(super) struct Task<'a> {
     pub(super) definition: Option<&'a Definition>,
     pub(super) operation: Operation,
     pub(super) asked: Asked<'a>,
+    pub(super) sight: Sight<'a>,
 }
 
 /// How a run came to be: opened here and now, or waiting in the queue and claimed by this worker.
@@ -135,8 +140,7 @@ async fn within_transaction<W>(
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
-    lock::begin_run(session, lease.run_id, "").await?;
-    let done = if lock::try_view(session, task.view_id).await? {
+    let done = if begin(session, lease, task).await? {
         let view = views::standing(session, task.view_id, task.definition).await?;
         pin(session, &view.definition.settings).await?;
         work(&Frame { session, view: &view }).await?
@@ -156,6 +160,40 @@ where
         }
     }
 }
+
+/// How often a snapshot is taken again that turned out to be older than the lock of the view.
+const FRESH_SNAPSHOTS: usize = 5;
+
+/// Begins the transaction and takes the lock of the view, unless somebody else has it.
+///
+/// The only snapshot of a transaction is there before the lock. Whoever had the lock may have changed the contents since,
+/// unseen: then the row that counts the changes tells, and it begins anew.
+async fn begin(session: &Session, lease: Lease, task: Task<'_>) -> Result<bool, Failure> {
+    let pin = match task.sight {
+        Sight::Newest => "",
+        Sight::One(_) => LOCK_PATIENCE,
+    };
+    let mut tries = 0;
+    loop {
+        lock::begin_run(session, lease.run_id, task.sight, pin).await?;
+        if !lock::try_view(session, task.view_id).await? {
+            return Ok(false);
+        }
+        if matches!(task.sight, Sight::Newest) {
+            return Ok(true);
+        }
+        tries += 1;
+        match plans::guard_contents(session, task.view_id).await {
+            Err(failure) if failure.kind == FailureKind::Serialization && tries < FRESH_SNAPSHOTS => {
+                session.batch("rollback").await?;
+            }
+            guarded => return guarded.map(|()| true),
+        }
+    }
+}
+
+/// For locks that are waited for before the definition's own limit is known.
+const LOCK_PATIENCE: &str = "set local lock_timeout = '30s'";
 
 /// Somebody else is at the view. Whoever asks now is told so; a request that waited its turn goes on waiting, because
 /// what it was made for may have been written after the other one began to read.

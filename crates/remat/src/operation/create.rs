@@ -13,14 +13,16 @@ use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
+    maintain::{self, Way},
     pg::{
         Session,
         catalog::{self, Relation},
+        lock::Sight,
     },
     replace::{self, NewRelation, Replaced, Source},
-    run::{Operation, Run, Trigger},
+    run::{Operation, Run, Status, Trigger},
     store::{
-        runs::{Ending, Rows},
+        runs::{self, Ending, Rows},
         views,
     },
     strategy::{Phases, key, merge},
@@ -45,15 +47,38 @@ pub(crate) async fn create(
     options: CreateOptions,
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id, definition: None, operation: Operation::Create, asked };
-    attempt(remat, task, async |frame: &Frame<'_>| {
+    let task = Task { view_id, definition: None, operation: Operation::Create, asked, sight: Sight::Newest };
+    let run = attempt(remat, task, async |frame: &Frame<'_>| {
         let existing = catalog::relation_named(frame.session, &frame.view.definition.name).await?;
         match existing {
             Some(relation) if !options.force => decline(frame, &relation, options).await,
             existing => build(frame, existing.as_ref(), options).await,
         }
     })
-    .await
+    .await?;
+    Ok(follow_changes(remat, view_id, run).await)
+}
+
+/// Makes ready what the view needs to follow changes, so that they are logged from now on. That is a step of its own, after the
+/// commit, and cannot fail the run, which has succeeded; the next refresh tries again.
+async fn follow_changes(remat: &Remat, view_id: i64, mut run: Run) -> Run {
+    if run.status != Status::Success {
+        return run;
+    }
+    let fact = match maintain::way(remat, view_id, None).await {
+        Ok(Way::ByChanges(_)) => json!({ "follows_changes": true }),
+        Ok(Way::Otherwise(Some(why))) => json!({ "follows_changes": false, "because": why }),
+        Ok(Way::Otherwise(None)) => return run,
+        Err(error) => json!({ "follows_changes": false, "because": error.complaint().primary }),
+    };
+    if let (Some(meta), Some(fact)) = (run.meta.as_object_mut(), fact.as_object()) {
+        meta.extend(fact.clone());
+    }
+    let noted = remat.with_session(async |session| Ok(runs::annotate(session, run.id, &fact).await?)).await;
+    if let Err(error) = noted {
+        tracing::warn!(run = run.id, %error, "how the view follows changes could not be recorded");
+    }
+    run
 }
 
 /// Something stands under the name: that is no failure where it is the view, and the caller is content with that.
@@ -80,14 +105,16 @@ pub(crate) async fn redefine(
         definition: Some(definition),
         operation: Operation::Create,
         asked: Asked::Now(Trigger::Manual),
+        sight: Sight::Newest,
     };
-    attempt(remat, task, async |frame: &Frame<'_>| {
+    let run = attempt(remat, task, async |frame: &Frame<'_>| {
         views::save(frame.session, definition, Some(project)).await?;
         let existing = catalog::relation_named(frame.session, &definition.name).await?;
         let options = CreateOptions { force: true, ..CreateOptions::default() };
         build(frame, existing.as_ref(), options).await
     })
-    .await
+    .await?;
+    Ok(follow_changes(remat, view.id, run).await)
 }
 
 async fn build(frame: &Frame<'_>, old: Option<&Relation>, options: CreateOptions) -> Result<Done, Failure> {
@@ -105,6 +132,8 @@ async fn build(frame: &Frame<'_>, old: Option<&Relation>, options: CreateOptions
         phases.push(phase.as_str(), *took);
     }
     views::follow(session, &replaced.rebuilt).await?;
+    // What it needed before may not be what it needs now.
+    maintain::forget(session, view.id).await?;
     let made = record(session, view).await?;
     let meta = json!({
         "view": definition.name,

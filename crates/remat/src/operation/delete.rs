@@ -11,12 +11,13 @@ use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
+    maintain,
     pg::{
         Session,
         catalog::{self, Relation},
-        lock,
+        lock::{self, Sight},
     },
-    run::{Operation, Run},
+    run::{Operation, Run, Status},
     store::{runs::Ending, views},
     strategy::merge,
     view::{RelationKind, View},
@@ -38,8 +39,8 @@ pub(crate) async fn delete(
     options: DeleteOptions,
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id, definition: None, operation: Operation::Delete, asked };
-    attempt(remat, task, async |frame: &Frame<'_>| {
+    let task = Task { view_id, definition: None, operation: Operation::Delete, asked, sight: Sight::Newest };
+    let run = attempt(remat, task, async |frame: &Frame<'_>| {
         let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {
             None if options.if_exists && view.relation.is_some() => forget(session, view).await,
@@ -48,7 +49,15 @@ pub(crate) async fn delete(
             Some(relation) => drop_relation(session, view, &relation, options).await,
         }
     })
-    .await
+    .await?;
+    if run.status == Status::Success {
+        let sweep = async |session: &Session| {
+            maintain::sweep_in_passing(session).await;
+            Ok(())
+        };
+        remat.with_session(sweep).await?;
+    }
+    Ok(run)
 }
 
 async fn drop_relation(
@@ -75,6 +84,7 @@ async fn drop_relation(
     let lock_wait = lock::patiently(session, &view.definition.settings, relation.oid, &[sql]).await?;
     if relation.kind == Some(RelationKind::Table) {
         session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+        maintain::forget(session, view.id).await?;
     }
     // Its own, and those of other views that the cascade took along.
     views::forget_dropped(session, &standing).await?;
@@ -105,6 +115,7 @@ async fn refuse_under_managed(session: &Session, view: &View) -> Result<(), Fail
 /// Somebody else dropped the relation; the view that keeps its query may be left.
 async fn forget(session: &Session, view: &View) -> Result<Done, Failure> {
     session.batch(&format!("drop view if exists {}", merge::defining_view(view.id).to_sql())).await?;
+    maintain::forget(session, view.id).await?;
     views::set_relation(session, view.id, None).await?;
     views::set_program(session, view.id, None).await?;
     let meta = json!({ "view": view.definition.name, "notes": ["the relation was dropped outside remat"] });

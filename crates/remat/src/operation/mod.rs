@@ -16,3 +16,4 @@ pub(crate) use attempt::{Asked, pin};
 pub use create::CreateOptions;
 pub use delete::DeleteOptions;
 pub use refresh::RefreshOptions;
+pub(crate) use refresh::deployed;

@@ -12,17 +12,22 @@ use crate::{
     Remat,
     error::Error,
     failure::{Failure, FailureKind},
+    maintain::{self, Ready, Way},
     name::RelationName,
     pg::{
         Session,
         catalog::{self, Relation},
+        lock::Sight,
     },
     run::{Operation, RowCount, Run, Status},
     store::{
         runs::{self, Ending, Rows},
         views::{self, Basis},
     },
-    strategy::{self, Choice, Facts, Phases, Report, Work, concurrent},
+    strategy::{
+        self, Choice, Facts, Phases, Report, Work, concurrent,
+        incremental::{self, Outcome},
+    },
     view::{RelationKind, Strategy, View},
 };
 
@@ -44,20 +49,67 @@ pub(crate) async fn refresh(
     options: RefreshOptions,
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let task = Task { view_id, definition: None, operation: Operation::Refresh, asked };
+    let way = maintain::way(remat, view_id, options.strategy).await?;
+    let tables = match &way {
+        Way::ByChanges(ready) => ready.tables(),
+        Way::Otherwise(_) => Vec::new(),
+    };
+    let sight = match &way {
+        Way::ByChanges(_) => Sight::One(&tables),
+        Way::Otherwise(_) => Sight::Newest,
+    };
+    let task = Task { view_id, definition: None, operation: Operation::Refresh, asked, sight };
     let run = attempt(remat, task, async |frame: &Frame<'_>| {
         if frame.view.pause.is_some() && !options.force {
             return Ok(Done::Skipped("paused".into()));
         }
-        perform(frame, options).await.map(|ending| Done::Success(Box::new(ending)))
+        let ending = match &way {
+            Way::ByChanges(ready) => by_changes(frame, options, ready).await,
+            Way::Otherwise(why) => perform(frame, options, why.as_deref()).await,
+        };
+        ending.map(|ending| Done::Success(Box::new(ending)))
     })
     .await?;
     Ok(vacuum_after(remat, run).await)
 }
 
-async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, Failure> {
+/// Refreshes a view by what changed.
+async fn by_changes(frame: &Frame<'_>, options: RefreshOptions, ready: &Ready) -> Result<Ending, Failure> {
     let Frame { session, view } = *frame;
     let relation = deployed(session, view).await?;
+    let counted = options.row_count.unwrap_or(view.definition.row_count);
+    let known_rows = runs::known_rows(session, view.id).await?;
+    let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
+    let asked_to_merge = match options.strategy {
+        Some(Strategy::Merge) => Some("as asked for"),
+        _ if options.force => Some("merge: forced"),
+        _ => None,
+    };
+    let attempted = incremental::refresh(&mut work, ready, asked_to_merge).await;
+    let outcome = attempted.map_err(|mut failure| {
+        failure.attempted.strategy = Some(Strategy::Incremental.to_string());
+        failure
+    })?;
+    match outcome {
+        Outcome::Unchanged(as_of) => {
+            let reason = "unchanged: no table that it reads has changed";
+            skipped(session, &relation, Skip { counted, known_rows, as_of, reason: reason.into() }).await
+        }
+        Outcome::Done(choice, mut report) => {
+            report.rows = count(session, &relation, counted, report.rows).await?;
+            ending(session, &relation, choice, &report, &work.phases, counted).await
+        }
+    }
+}
+
+async fn perform(
+    frame: &Frame<'_>,
+    options: RefreshOptions,
+    no_changes_because: Option<&str>,
+) -> Result<Ending, Failure> {
+    let Frame { session, view } = *frame;
+    let relation = deployed(session, view).await?;
+    refuse_if_strict(view, options, no_changes_because)?;
     // The time before the proof, and the proof before the query: see remat.basis.
     let as_of = clock(session).await?;
     let basis = views::basis(session, view.id).await?;
@@ -65,7 +117,7 @@ async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, F
     if let Some(since) = basis.unchanged_since.filter(|_| may_skip) {
         return unchanged(frame, &relation, options, as_of, since, &basis).await;
     }
-    let choice = decide(session, view, &relation, options.strategy).await?;
+    let choice = decide(session, view, &relation, options.strategy, no_changes_because).await?;
     let counted = options.row_count.unwrap_or(view.definition.row_count);
     let known_rows = rows_now(session, view, &relation, counted).await?;
     let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
@@ -88,6 +140,22 @@ async fn perform(frame: &Frame<'_>, options: RefreshOptions) -> Result<Ending, F
     Ok(ending)
 }
 
+/// A view that is strict is not merged but when somebody asks for it.
+fn refuse_if_strict(
+    view: &View,
+    options: RefreshOptions,
+    no_changes_because: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(why) = no_changes_because.filter(|_| view.definition.strict) else { return Ok(()) };
+    if options.force || options.strategy == Some(Strategy::Merge) {
+        return Ok(());
+    }
+    let primary = format!("view \"{}\" cannot be refreshed incrementally", view.definition.name);
+    Err(Failure::new(FailureKind::Prerequisite, primary)
+        .with_detail(format!("The view is strict, and {why}."))
+        .with_hint("Change its query, or leave strict out of its definition."))
+}
+
 /// Nothing that the view reads has changed since its query ran: a refresh would write what stands there.
 async fn unchanged(
     frame: &Frame<'_>,
@@ -98,22 +166,41 @@ async fn unchanged(
     basis: &Basis,
 ) -> Result<Ending, Failure> {
     let counted = options.row_count.unwrap_or(frame.view.definition.row_count);
+    let known_rows = runs::known_rows(frame.session, frame.view.id).await?;
+    let reason = format!("unchanged: nothing it reads has changed since {since}");
+    let skip = Skip { counted, known_rows, as_of, reason };
+    let mut ending = skipped(frame.session, relation, skip).await?;
+    ending.meta["basis"] = json!(basis.now);
+    ending.meta["unchanged_since"] = json!(since);
+    Ok(ending)
+}
+
+/// A refresh that had nothing to do.
+struct Skip {
+    counted: RowCount,
+    known_rows: Option<i64>,
+    /// Until when nothing had changed.
+    as_of: Timestamp,
+    reason: String,
+}
+
+async fn skipped(session: &Session, relation: &Relation, skip: Skip) -> Result<Ending, Failure> {
+    let Skip { counted, known_rows, as_of, reason } = skip;
     let known = match counted {
         RowCount::None => None,
-        RowCount::Exact => Some(count_all(frame.session, relation).await?),
-        RowCount::Estimated => runs::known_rows(frame.session, frame.view.id).await?,
+        RowCount::Exact => Some(count_all(session, relation).await?),
+        RowCount::Estimated => known_rows,
     };
     let none = Some(0);
     Ok(Ending {
         strategy: Some("skip".into()),
-        reason: Some(format!("unchanged: nothing it reads has changed since {since}")),
+        reason: Some(reason),
         data_as_of: Some(as_of),
         lock_wait_ms: Some(0),
         rows: Rows { before: known, after: known, inserted: none, updated: none, deleted: none },
         bytes: Some(relation.bytes),
         meta: json!({
-            "view": relation.name, "row_count_strategy": counted, "phases_ms": {},
-            "vacuum_wanted": false, "basis": basis.now, "unchanged_since": since,
+            "view": relation.name, "row_count_strategy": counted, "phases_ms": {}, "vacuum_wanted": false,
         }),
         ..Ending::default()
     })
@@ -135,12 +222,15 @@ async fn ending(
                where c.relname = $2 and c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = $1)";
     let (schema, name) = (relation.name.schema.as_str(), relation.name.name.as_str());
     let row = session.query_one(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
-    let meta = json!({
+    let mut meta = json!({
         "view": relation.name,
         "row_count_strategy": counted,
         "phases_ms": phases.to_json(),
         "vacuum_wanted": report.wants_vacuum,
     });
+    if let (Some(meta), Some(facts)) = (meta.as_object_mut(), report.facts.as_object()) {
+        meta.extend(facts.clone());
+    }
     Ok(Ending {
         strategy: Some(choice.strategy.to_string()),
         reason: Some(choice.reason),
@@ -154,7 +244,7 @@ async fn ending(
 }
 
 /// The relation that remat made, unless somebody dropped, renamed or changed it since.
-pub(super) async fn deployed(session: &Session, view: &View) -> Result<Relation, Failure> {
+pub(crate) async fn deployed(session: &Session, view: &View) -> Result<Relation, Failure> {
     let name = &view.definition.name;
     let found = catalog::relation_named(session, name).await?;
     let (Some(relation), Some(made)) = (found, &view.relation) else {
@@ -204,6 +294,7 @@ async fn decide(
     view: &View,
     relation: &Relation,
     asked: Option<Strategy>,
+    no_changes_because: Option<&str>,
 ) -> Result<Choice, Failure> {
     let Some(kind) = relation.kind else {
         return Err(Failure::new(
@@ -215,9 +306,10 @@ async fn decide(
     // Only `auto` chooses by it; whoever asks for a concurrent refresh is told by that strategy.
     let has_unique_index = (kind, asked_for) == (RelationKind::Matview, Strategy::Auto)
         && !concurrent::diagnose(session, relation, &view.definition.key).await?.usable.is_empty();
-    let facts = Facts { kind, populated: relation.populated, bytes: relation.bytes, has_unique_index };
+    let (populated, bytes) = (relation.populated, relation.bytes);
+    let facts = Facts { kind, populated, bytes, has_unique_index, no_changes_because };
     let mut choice = strategy::choose(asked_for, facts)?;
-    if asked.is_some_and(|asked| asked != Strategy::Auto) {
+    if asked.is_some_and(|asked| asked == choice.strategy) {
         choice.reason = "as asked for".into();
     }
     Ok(choice)

@@ -18,7 +18,10 @@ use crate::{
     Remat,
     error::Error,
     failure::Failure,
-    pg::{Session, lock},
+    pg::{
+        Session,
+        lock::{self, Sight},
+    },
     run::Status,
     store::{
         queue::Claim,
@@ -69,7 +72,7 @@ async fn within_transaction(
     began: Instant,
 ) -> Result<i64, Failure> {
     // In one round trip: a transaction that could not be marked as the run's is aborted, and refuses the statement.
-    let mark = lock::begin_run(session, claim.lease.run_id, PIN);
+    let mark = lock::begin_run(session, claim.lease.run_id, Sight::Newest, PIN);
     let (marked, touched) = join(mark, session.execute(statement, &[])).await;
     marked?;
     let touched = touched?;

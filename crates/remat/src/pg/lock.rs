@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use super::Session;
 use crate::{
     failure::{Failure, FailureKind},
+    name::RelationName,
     view::Settings,
 };
 
@@ -35,16 +36,47 @@ pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Fa
     Ok(row.get(0))
 }
 
-/// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. It is READ COMMITTED
-/// whatever the role's default is: under an older snapshot a refresh would put older contents over newer ones. A process
-/// that is stopped between two statements loses its session after a while, so that its locks hold nobody up for ever.
-/// `pin` is what else holds for the transaction.
-pub(crate) async fn begin_run(session: &Session, run_id: i64, pin: &str) -> Result<(), Failure> {
+/// What the statements of a run see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sight<'a> {
+    /// Each what was committed before it. Under an older snapshot a refresh would put older contents over newer ones.
+    Newest,
+    /// All the same snapshot. It is taken after the locks on these tables, so that nobody rewrites or truncates one of
+    /// them between the snapshot, which would show it empty, and its reading.
+    One(&'a [RelationName]),
+}
+
+impl Sight<'_> {
+    fn isolation(self) -> &'static str {
+        match self {
+            Self::Newest => "read committed",
+            Self::One(_) => "repeatable read",
+        }
+    }
+
+    /// A statement that takes no snapshot.
+    fn lock(self) -> Option<String> {
+        let Self::One(tables @ [_, ..]) = self else { return None };
+        let names: Vec<_> = tables.iter().map(RelationName::to_sql).collect();
+        Some(format!("lock table {} in access share mode;", names.join(", ")))
+    }
+}
+
+/// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. What it sees does not depend on
+/// the role's default. A process that is stopped between two statements loses its session after a while, so that its
+/// locks hold nobody up for ever. `pin` is what else holds for the transaction.
+pub(crate) async fn begin_run(
+    session: &Session,
+    run_id: i64,
+    sight: Sight<'_>,
+    pin: &str,
+) -> Result<(), Failure> {
     let mark = format!("select pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(run_id));
     let limit = format!("set local idle_in_transaction_session_timeout = '{IDLE_LIMIT}'");
+    let (isolation, lock) = (sight.isolation(), sight.lock().unwrap_or_default());
     session
         .batch(&format!(
-            "begin transaction isolation level read committed read write; {limit}; {pin}; {mark}"
+            "begin transaction isolation level {isolation} read write; {limit}; {pin}; {lock} {mark}"
         ))
         .await
 }

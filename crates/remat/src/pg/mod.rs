@@ -16,5 +16,5 @@ mod tls;
 
 pub use connect::{Environment, Target};
 pub(crate) use notify::{Listener, send as send_notification};
-pub(crate) use restricted::Restricted;
+pub(crate) use restricted::{Ran, Restricted};
 pub use session::{Canceller, Param, Session};

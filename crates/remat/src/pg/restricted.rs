@@ -24,16 +24,18 @@ pub(crate) struct Restricted {
 }
 
 /// How one statement ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     /// The rows that it touched, or what it selected.
     pub(crate) number: i64,
+    /// What it selected, where that is an array.
+    pub(crate) numbers: Vec<i64>,
     /// When it ended, by the server's clock.
     pub(crate) ended: Timestamp,
 }
 
 impl Restricted {
-    /// `program` is a list of objects with `sql` and `reads`, as `remat_query.perform` takes it; `path` is set for it.
+    /// `program` is a list of objects with `sql`, `reads` and `lists`, as `remat_query.perform` takes it; `path` is set for it.
     /// `relation` is the managed table that it writes, or 0.
     pub(crate) fn new(
         view: RelationName,
@@ -66,11 +68,13 @@ impl Restricted {
             let primary = format!("\"{}\" was replaced while it ran", self.view);
             return Err(Failure::new(FailureKind::PermissionDenied, primary));
         }
-        let sql = format!("select number, ended from {} order by step", self.view.to_sql());
+        let sql = format!("select number, ended, numbers from {} order by step", self.view.to_sql());
         let rows = session.query(&sql, &[]).await?;
         session.execute(&self.drop(), &[]).await?;
         let number = |row: &tokio_postgres::Row| row.get::<_, Option<i64>>(0).unwrap_or_default();
-        Ok(rows.iter().map(|row| Ran { number: number(row), ended: row.get(1) }).collect())
+        let numbers = |row: &tokio_postgres::Row| row.get::<_, Option<Vec<i64>>>(2).unwrap_or_default();
+        let ran = |row| Ran { number: number(row), numbers: numbers(row), ended: row.get(1) };
+        Ok(rows.iter().map(ran).collect())
     }
 
     async fn oid(&self, session: &Session) -> Result<Option<u32>, Failure> {

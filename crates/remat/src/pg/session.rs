@@ -106,6 +106,15 @@ impl Session {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
+    /// The types of a query's columns, as object ids with their modifiers. The query is read, and neither planned nor run:
+    /// no function of it is called.
+    pub(crate) async fn describe(&self, query: &str) -> Result<Vec<(u32, i32)>, Failure> {
+        tracing::debug!(sql = query, "describe");
+        let statement = self.client.prepare(query).await.map_err(|error| failure(&error))?;
+        let columns = statement.columns().iter();
+        Ok(columns.map(|column| (column.type_().oid(), column.type_modifier())).collect())
+    }
+
     /// Commits right behind `last`, the last statement of the transaction, without waiting for its answer. A statement that
     /// the server refuses fails the transaction, and its commit is then a rollback: so `last` must fail where nothing may
     /// be committed. If it fails before it is sent, the commit is not sent either.

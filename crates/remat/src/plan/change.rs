@@ -106,6 +106,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
         name: _,
         query,
         strategy,
+        strict,
         key,
         indexes,
         schedule,
@@ -123,6 +124,7 @@ fn facts(definition: &Definition) -> Vec<Fact> {
     let mut facts: Vec<Fact> = [
         ("query", Some(query.clone())),
         ("strategy", Some(strategy.to_string())),
+        ("strict", strict.then(|| "true".into())),
         ("key", list(key)),
         ("indexes", not_empty(&indexes.iter().map(index).collect::<Vec<_>>())),
         ("schedule", schedule.clone()),

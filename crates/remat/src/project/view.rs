@@ -19,10 +19,11 @@ use crate::{
 };
 
 /// The keys of a view, beside those of its session.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "schema",
     "strategy",
+    "strict",
     "key",
     "indexes",
     "schedule",
@@ -142,6 +143,7 @@ fn definition(
     let plain = Definition::new(name.clone(), query);
     Ok(Definition {
         strategy: table.read("strategy", str::parse::<Strategy>)?.unwrap_or(plain.strategy),
+        strict: table.boolean("strict")?.unwrap_or_default(),
         key: table.names("key")?.unwrap_or_default(),
         indexes: indexes(table)?,
         schedule: table.read("schedule", text)?,

@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod health;
+pub mod logs;
 mod own_session;
 pub mod pruner;
 #[cfg(feature = "redis")]

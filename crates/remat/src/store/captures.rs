@@ -62,6 +62,10 @@ pub struct Change {
 pub struct Snapshot(String);
 
 impl Snapshot {
+    pub(super) fn of(text: String) -> Self {
+        Self(text)
+    }
+
     /// The condition for rows of a log under this alias that are new since the snapshot. What is visible now is up to
     /// the statement's own snapshot, as for every row.
     pub fn is_new(&self, alias: &str) -> String {
@@ -195,7 +199,7 @@ pub async fn changes(session: &Session, view_id: i64, at_most: i64) -> Result<Ve
     Ok(rows.iter().map(change).collect())
 }
 
-fn change(row: &Row) -> Change {
+pub(super) fn change(row: &Row) -> Change {
     let answer = match (row.get::<_, Option<&str>>(2), row.get::<_, Option<i64>>(3)) {
         (None, Some(0)) => Answer::Unchanged,
         (None, Some(rows)) => Answer::Changed(rows),

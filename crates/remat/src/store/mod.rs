@@ -9,6 +9,7 @@ pub mod events;
 pub mod fills;
 pub mod fires;
 pub mod jobs;
+pub(crate) mod plans;
 pub mod queue;
 pub mod queues;
 pub mod retention;

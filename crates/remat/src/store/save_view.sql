@@ -1,8 +1,10 @@
 -- One statement: the row and, when something changed, its version.
 with saved as (
   insert into remat.views as v (schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
-                                target_lag_s, row_count, settings, tags, owner_role, description, publish, fingerprint, project, dispatch)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16 -> 'publish', $15, $17, $18)
+                                target_lag_s, row_count, settings, tags, owner_role, description, publish, strict, fingerprint, project,
+                                dispatch)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16 -> 'publish',
+          coalesce(($16 ->> 'strict')::boolean, false), $15, $17, $18)
   on conflict (schema_name, view_name) do update
   set query         = excluded.query,
       strategy      = excluded.strategy,
@@ -18,6 +20,7 @@ with saved as (
       description   = excluded.description,
       dispatch      = excluded.dispatch,
       publish       = excluded.publish,
+      strict        = excluded.strict,
       fingerprint   = excluded.fingerprint,
       project       = coalesce(excluded.project, v.project),
       version       = v.version + 1,

@@ -21,7 +21,7 @@ use crate::{
 const COLUMNS: &str = "id, schema_name, view_name, query, strategy, key_columns, indexes, schedule, schedule_zone,
     target_lag_s, row_count, settings, tags, owner_role, description, version, relation_oid, relation_fingerprint,
     case when pause is null or (pause->>'until')::timestamptz <= clock_timestamp() then null else pause end,
-    dispatch, publish";
+    dispatch, publish, strict";
 
 /// Every view that is not retired, by name.
 pub async fn all(session: &Session) -> Result<Vec<View>, Error> {
@@ -256,6 +256,7 @@ fn from_row(row: &Row) -> Result<View, Error> {
         owner: row.get::<_, Option<String>>(13).map(Identifier::new).transpose()?,
         description: row.get(14),
         dispatch: from_json(row.get(19))?,
+        strict: row.get("strict"),
         publish: row.get::<_, Option<Value>>("publish").map(from_json).transpose()?,
         ..Definition::new(
             RelationName::new(row.get::<_, String>(1), row.get::<_, String>(2))?,

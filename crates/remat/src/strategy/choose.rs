@@ -17,12 +17,14 @@ pub(crate) struct Choice {
 
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'a> {
     pub(crate) kind: RelationKind,
     pub(crate) populated: bool,
     pub(crate) bytes: i64,
     /// Whether `refresh … concurrently` is possible.
     pub(crate) has_unique_index: bool,
+    /// Why it does not follow changes, where that was asked.
+    pub(crate) no_changes_because: Option<&'a str>,
 }
 
 /// Below this size a plain refresh of a view ends before a person notices: two megabytes.
@@ -31,14 +33,21 @@ const SMALL_BYTES: i64 = 2 << 20;
 const LARGE_BYTES: i64 = 64 << 20;
 
 /// Chooses among what stands under the name and what was asked for.
-pub(crate) fn choose(asked: Strategy, facts: Facts) -> Result<Choice, Failure> {
+pub(crate) fn choose(asked: Strategy, facts: Facts<'_>) -> Result<Choice, Failure> {
     match (asked, facts.kind) {
-        (Strategy::Auto, RelationKind::Table) => {
-            Ok(choice(Strategy::Merge, "auto: the view has a key, so only the difference is written"))
+        (Strategy::Auto, RelationKind::Table) => Ok(match facts.no_changes_because {
+            None => choice(Strategy::Merge, "auto: the view has a key, so only the difference is written"),
+            Some(why) => choice(Strategy::Merge, &format!("auto: merge, because {why}")),
+        }),
+        (Strategy::Incremental, RelationKind::Table) => {
+            let why = facts.no_changes_because.unwrap_or("its definition does not ask for more");
+            Ok(choice(Strategy::Merge, &format!("merge: {why}")))
         }
         (Strategy::Auto, RelationKind::Matview) => Ok(choose_for_matview(facts)),
         (Strategy::Merge, RelationKind::Table) => Ok(choice(Strategy::Merge, "as defined")),
-        (Strategy::Merge, RelationKind::Matview) => Err(mismatch("merge", "a materialized view")),
+        (Strategy::Merge | Strategy::Incremental, RelationKind::Matview) => {
+            Err(mismatch(asked.as_str(), "a materialized view"))
+        }
         (other, RelationKind::Table) => Err(mismatch(other.as_str(), "a managed table")),
         (Strategy::Concurrent | Strategy::Swap, RelationKind::Matview) if !facts.populated => {
             Ok(choice(Strategy::Regular, "the view is not populated, so it is filled plainly first"))
@@ -47,7 +56,7 @@ pub(crate) fn choose(asked: Strategy, facts: Facts) -> Result<Choice, Failure> {
     }
 }
 
-fn choose_for_matview(facts: Facts) -> Choice {
+fn choose_for_matview(facts: Facts<'_>) -> Choice {
     if !facts.populated {
         choice(Strategy::Regular, "auto: the view is not populated, so nobody can be reading it")
     } else if facts.bytes <= SMALL_BYTES {
@@ -79,8 +88,13 @@ fn mismatch(strategy: &str, stands: &str) -> Failure {
 mod tests {
     use super::*;
 
-    const LARGE: Facts =
-        Facts { kind: RelationKind::Matview, populated: true, bytes: 1 << 30, has_unique_index: true };
+    const LARGE: Facts<'static> = Facts {
+        kind: RelationKind::Matview,
+        populated: true,
+        bytes: 1 << 30,
+        has_unique_index: true,
+        no_changes_because: None,
+    };
 
     #[test]
     fn a_view_that_nobody_can_read_yet_is_filled_plainly() {

@@ -6,11 +6,14 @@
 
 mod choose;
 pub(crate) mod concurrent;
+pub(crate) mod incremental;
 pub(crate) mod key;
 pub(crate) mod merge;
+mod perform;
 mod program;
 mod regular;
 mod swap;
+mod weigh;
 
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 pub(crate) use choose::{Choice, Facts, choose};
+pub(crate) use perform::{Place, perform};
+pub(crate) use program::Program;
 
 use crate::{
     failure::Failure,
@@ -50,20 +55,27 @@ pub(crate) struct Report {
     /// Dependents that are other objects now.
     pub(crate) rebuilt: Vec<Rebuilt>,
     pub(crate) notes: Vec<String>,
+    /// Further facts for the run's meta; an object, or null.
+    pub(crate) facts: Value,
 }
 
-/// Refreshes by the strategy that was chosen.
+/// Refreshes by the strategy that was chosen, unless that is to follow changes; see [`incremental`].
 pub(crate) async fn refresh(work: &mut Work<'_>, strategy: Strategy) -> Result<Report, Failure> {
     match strategy {
         Strategy::Regular => regular::refresh(work).await,
         Strategy::Concurrent => concurrent::refresh(work).await,
         Strategy::Swap => swap::refresh(work).await,
         Strategy::Merge => merge::refresh(work).await,
-        Strategy::Auto => unreachable!("a choice is never `auto`"),
+        Strategy::Incremental | Strategy::Auto => unreachable!("that is chosen elsewhere, or never"),
     }
 }
 
 impl Work<'_> {
+    /// Where the statements of a managed table run.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { session: self.session, view: self.view, relation: self.relation }
+    }
+
     /// The server's clock now. Taken just before a statement is sent, it is never later than that statement's
     /// snapshot, whatever locks the statement then waits for.
     pub(crate) async fn as_of(&self) -> Result<Timestamp, Failure> {

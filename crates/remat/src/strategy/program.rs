@@ -22,9 +22,26 @@ use crate::{
 };
 
 /// The statements of one merge, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Program(pub(super) Vec<Statement>);
+
+impl Program {
+    /// Statements whose numbers mean nothing.
+    pub(crate) fn of(phase: &'static str, statements: impl IntoIterator<Item = String>) -> Self {
+        Self(statements.into_iter().map(|sql| plain(phase, None, sql)).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// This, and then that.
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
 
 /// One statement, and what its number means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +51,9 @@ pub(crate) struct Statement {
     pub(super) counts: Option<Counts>,
     /// True when the number is what it selects; else it is the count of rows that it touched.
     pub(super) reads: bool,
+    /// True when it selects an array of numbers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) lists: bool,
 }
 
 /// What the number that a statement gives stands for.
@@ -135,12 +155,22 @@ fn each(columns: &[Column], between: &str, text: impl Fn(usize, &str) -> String)
     joined
 }
 
-fn plain(phase: &'static str, counts: Option<Counts>, sql: String) -> Statement {
-    Statement { phase, sql, counts, reads: false }
+pub(super) fn plain(phase: &'static str, counts: Option<Counts>, sql: String) -> Statement {
+    Statement { phase, sql, counts, reads: false, lists: false }
+}
+
+/// A statement that selects an array of numbers.
+pub(super) fn listing(phase: &'static str, sql: String) -> Statement {
+    Statement { phase, sql, counts: None, reads: false, lists: true }
+}
+
+/// A statement that selects a number.
+pub(super) fn asking(phase: &'static str, sql: String) -> Statement {
+    Statement { phase, sql, counts: None, reads: true, lists: false }
 }
 
 fn reading(phase: &'static str, counts: Counts, sql: String) -> Statement {
-    Statement { phase, sql, counts: Some(counts), reads: true }
+    Statement { phase, sql, counts: Some(counts), reads: true, lists: false }
 }
 
 #[cfg(test)]

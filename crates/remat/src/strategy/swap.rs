@@ -39,5 +39,6 @@ pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
         rebuilt: replaced.rebuilt,
         replaced: true,
         notes: replaced.notes,
+        ..Report::default()
     })
 }

@@ -23,6 +23,9 @@ words! {
         Swap = "swap",
         /// Compares the query with a managed table and writes only the difference.
         Merge = "merge",
+        /// Brings a managed table up to date by what changed in the tables that the query reads; by a merge where that
+        /// cannot be or costs more.
+        Incremental = "incremental",
         /// remat chooses at each refresh and records why.
         Auto = "auto",
     }
@@ -103,6 +106,9 @@ pub struct Definition {
     pub query: String,
     /// How it is refreshed.
     pub strategy: Strategy,
+    /// Whether a refresh that cannot be incremental fails instead of merging.
+    #[serde(skip_serializing_if = "is_false")]
+    pub strict: bool,
     /// Columns that tell rows apart; never NULL, never twice the same.
     pub key: Vec<Identifier>,
     /// Further indexes.
@@ -140,6 +146,7 @@ impl Definition {
             name,
             query: query.into(),
             strategy: Strategy::Auto,
+            strict: false,
             key: Vec::new(),
             indexes: Vec::new(),
             schedule: None,
@@ -162,15 +169,29 @@ impl Definition {
         hash(&serde_json::to_string(self).expect("a definition always serializes"))
     }
 
-    /// What must stand under the name: merge writes into a table, all else into a materialized view.
+    /// Whether it is refreshed by what changed, where that can be.
+    pub fn follows_changes(&self) -> bool {
+        match self.strategy {
+            Strategy::Incremental => true,
+            Strategy::Auto => self.relation_kind() == RelationKind::Table,
+            _ => false,
+        }
+    }
+
+    /// What must stand under the name: merge and incremental write into a table, all else into a materialized view.
     /// `auto` takes a table where a key makes merging possible.
     pub fn relation_kind(&self) -> RelationKind {
         match self.strategy {
-            Strategy::Merge => RelationKind::Table,
+            Strategy::Merge | Strategy::Incremental => RelationKind::Table,
             Strategy::Auto if !self.key.is_empty() => RelationKind::Table,
             _ => RelationKind::Matview,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A definition as `remat.views` keeps it.

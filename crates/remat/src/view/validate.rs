@@ -86,9 +86,14 @@ fn query(definition: &Definition) -> Option<Fault> {
 }
 
 fn strategy(definition: &Definition) -> Result<(), Error> {
-    if definition.strategy == Strategy::Merge && definition.key.is_empty() {
-        return Err(invalid("strategy merge needs a key")
+    let strategy = definition.strategy;
+    if matches!(strategy, Strategy::Merge | Strategy::Incremental) && definition.key.is_empty() {
+        return Err(invalid(format!("strategy {strategy} needs a key"))
             .with_hint("Name the columns that tell rows apart, such as key = [\"id\"]."));
+    }
+    if definition.strict && !definition.follows_changes() {
+        return Err(invalid("strict asks for incremental refreshes, which this view never has")
+            .with_hint("Set strategy = \"incremental\", or leave strict out."));
     }
     Ok(())
 }

@@ -119,7 +119,13 @@ impl World {
         let keys: Vec<String> = key.split(", ").map(|name| name.trim_matches('"').to_owned()).collect();
         let query = read(&printed, &self.catalog)
             .unwrap_or_else(|rejection| panic!("{name}: {rejection:?}\nin: {printed}"));
-        let plan = plan(View { query: &query, catalog: &self.catalog, columns: &columns, key: &keys })?;
+        let plan = plan(View {
+            query: &query,
+            catalog: &self.catalog,
+            columns: &columns,
+            key: &keys,
+            types: &remat_sql::maintain::Types::new(),
+        })?;
         Ok(Kept { name: name.to_owned(), text: text.to_owned(), key: key.to_owned(), plan })
     }
 

@@ -1,0 +1,198 @@
+//! What a refresh of a view that follows changes does: nothing, follow them, or merge.
+//!
+//! Law: pure. What the logs say decides the possible, the number of changes and the server's estimates decide among that,
+//! and the reason is a sentence that the run keeps.
+
+use crate::capture::{Answer, Gap};
+
+/// So many changes are followed without asking for their cost: it is small, and to plan both ways is not.
+pub(super) const FEW: i64 = 2_000;
+
+/// How many changes of a table are counted at most. So many cost more than a merge in any case that is worth a thought.
+pub(super) const AT_MOST: i64 = 1_000_000;
+
+/// Where nobody could estimate the costs, a share of changed rows above this means that a merge is cheaper.
+const LARGE_SHARE: f64 = 0.05;
+
+/// What one log says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    /// The table, for a person.
+    pub(super) table: String,
+    pub(super) answer: Answer,
+    /// Its rows, as the server estimates them.
+    pub(super) rows: f64,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No log has a new row. Whether time alone changed something is another question.
+    Quiet,
+    /// Follow the changes.
+    Follow(String),
+    /// There are many changes: ask what it would cost.
+    Many,
+    /// Merge, and fill the hidden tables anew.
+    Fill(Why),
+    /// Merge only: what the plan rests on must be made anew first.
+    Renew(Why),
+}
+
+/// Why changes are not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Why {
+    pub(super) reason: String,
+    /// Whether a view that is strict may be merged for this: to begin with, where that is cheaper, or because somebody asks.
+    pub(super) allowed: bool,
+}
+
+/// Judges by what the logs say. A log that cannot tell everything outweighs the others.
+pub(super) fn judge(told: &[Told]) -> Verdict {
+    let worst = told.iter().filter_map(|told| match told.answer {
+        Answer::Reset(gap) => Some((gap, &told.table)),
+        Answer::Unchanged | Answer::Changed(_) => None,
+    });
+    if let Some((gap, table)) = worst.max_by_key(|(gap, _)| severity(*gap)) {
+        return reset(gap, table);
+    }
+    match changed(told) {
+        0 => Verdict::Quiet,
+        few if few <= FEW => Verdict::Follow(followed(told)),
+        _ => Verdict::Many,
+    }
+}
+
+fn severity(gap: Gap) -> u8 {
+    match gap {
+        Gap::Unfilled => 0,
+        Gap::Truncated => 1,
+        Gap::Altered => 2,
+        Gap::Moved => 3,
+        Gap::Unguarded => 4,
+    }
+}
+
+fn reset(gap: Gap, table: &str) -> Verdict {
+    let why = |reason: String, allowed| Why { reason: format!("merge: {reason}"), allowed };
+    match gap {
+        Gap::Unfilled => Verdict::Fill(why("nothing is known yet since when changes count".into(), true)),
+        Gap::Truncated => Verdict::Fill(why(format!("all rows of \"{table}\" went at once"), false)),
+        Gap::Altered => Verdict::Fill(why(format!("changes of \"{table}\" may have passed unlogged"), false)),
+        Gap::Moved => Verdict::Renew(why("the database came from another system".into(), false)),
+        Gap::Unguarded => Verdict::Renew(why(format!("changes of \"{table}\" can pass unlogged"), false)),
+    }
+}
+
+fn changed(told: &[Told]) -> i64 {
+    told.iter().map(number).fold(0, i64::saturating_add)
+}
+
+fn number(told: &Told) -> i64 {
+    match told.answer {
+        Answer::Changed(rows) => rows,
+        Answer::Unchanged | Answer::Reset(_) => 0,
+    }
+}
+
+/// The changes that are followed, as the run keeps them.
+pub(super) fn followed(told: &[Told]) -> String {
+    let changes = told.iter().filter(|told| number(told) > 0);
+    let phrase = |told: &Told| format!("{} in \"{}\"", rows(number(told)), told.table);
+    let phrases: Vec<_> = changes.map(phrase).collect();
+    format!("incremental: {}", phrases.join(", "))
+}
+
+/// The server's estimates of both ways, in its units of cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Costs {
+    pub(super) follow: f64,
+    pub(super) merge: f64,
+}
+
+/// Decides about many changes; none where nobody could estimate. A merge also reads and compares the table as it
+/// stands, which the query's estimate leaves out: so following must cost more than the query to lose.
+pub(super) fn weigh(told: &[Told], costs: Option<Costs>) -> Verdict {
+    let total: f64 = told.iter().map(|told| told.rows).sum();
+    #[allow(clippy::cast_precision_loss, reason = "a share need not be exact")]
+    let share = changed(told) as f64 / total.max(1.0);
+    let loses = costs.map_or(share > LARGE_SHARE, |costs| costs.follow > costs.merge);
+    if !loses {
+        return Verdict::Follow(followed(told));
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "an estimate of rows fits")]
+    let about = grouped(total.max(0.0) as i64);
+    let reason = format!("merge: {} of about {about} rows changed", grouped(changed(told)));
+    Verdict::Fill(Why { reason, allowed: true })
+}
+
+fn rows(number: i64) -> String {
+    format!("{} changed row{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1,234,567`.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(table: &str, answer: Answer) -> Told {
+        Told { table: table.into(), answer, rows: 1_000_000.0 }
+    }
+
+    fn changes(number: i64) -> Vec<Told> {
+        vec![told("app.orders", Answer::Changed(number)), told("app.users", Answer::Unchanged)]
+    }
+
+    #[test]
+    fn nothing_logged_is_quiet() {
+        assert_eq!(judge(&[told("a", Answer::Unchanged)]), Verdict::Quiet);
+        assert_eq!(judge(&[]), Verdict::Quiet);
+    }
+
+    #[test]
+    fn few_changes_are_followed_and_counted_in_the_reason() {
+        let reason = "incremental: 1,024 changed rows in \"app.orders\"";
+        assert_eq!(judge(&changes(1_024)), Verdict::Follow(reason.into()));
+        assert_eq!(followed(&changes(1)), "incremental: 1 changed row in \"app.orders\"");
+    }
+
+    #[test]
+    fn the_worst_gap_decides() {
+        let logs = [
+            told("a", Answer::Changed(1)),
+            told("b", Answer::Reset(Gap::Truncated)),
+            told("c", Answer::Reset(Gap::Unguarded)),
+        ];
+        let Verdict::Renew(why) = judge(&logs) else { panic!("it must be made anew") };
+        assert_eq!(why.reason, "merge: changes of \"c\" can pass unlogged");
+        assert!(matches!(judge(&logs[..2]), Verdict::Fill(Why { allowed: false, .. })));
+    }
+
+    #[test]
+    fn many_changes_are_weighed() {
+        let many = changes(60_312);
+        assert_eq!(judge(&many), Verdict::Many);
+        let merge = Some(Costs { follow: 2.0, merge: 1.0 });
+        let Verdict::Fill(why) = weigh(&many, merge) else { panic!("a merge is cheaper") };
+        assert_eq!(why.reason, "merge: 60,312 of about 2,000,000 rows changed");
+        assert!(matches!(weigh(&many, Some(Costs { follow: 1.0, merge: 2.0 })), Verdict::Follow(_)));
+    }
+
+    #[test]
+    fn without_costs_the_share_of_changed_rows_decides() {
+        assert!(matches!(weigh(&changes(90_000), None), Verdict::Follow(_)));
+        assert!(matches!(weigh(&changes(110_000), None), Verdict::Fill(_)));
+    }
+}

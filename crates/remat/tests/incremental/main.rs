@@ -1,0 +1,14 @@
+//! A view that follows changes: it is its query after every refresh, whatever happened to its tables, and what it needs
+//! comes and goes with it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod changes;
+mod ddl;
+mod fixture;
+mod load;
+mod place;
+mod rights;
+#[path = "../support/mod.rs"]
+mod support;
+mod trouble;
