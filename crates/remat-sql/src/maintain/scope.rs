@@ -225,12 +225,9 @@ impl Scope {
     fn changes(&self, turn: &Turn) -> Vec<String> {
         let used = (0..self.read.len()).filter(|n| turn.changes.get(*n).is_some_and(Option::is_some));
         let one = |n: usize| {
-            let columns: String = self.read[n].iter().map(|column| format!(", {column}")).collect();
-            format!(
-                "{} as materialized (select w{columns} from {} as c)",
-                term::changes_of(n),
-                changes_gap(n)
-            )
+            let columns = [&["w".to_owned()], &*self.read[n]].concat().join(", ");
+            let (name, changes) = (term::changes_of(n), changes_gap(n));
+            format!("{name} as materialized (select {columns} from {changes} as c)")
         };
         used.map(one).collect()
     }
