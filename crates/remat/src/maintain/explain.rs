@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     capture,
-    error::{Error, ErrorKind},
+    error::{Complaint, Error, ErrorKind},
     failure::Failure,
     name::{Identifier, RelationName},
     operation::pin,
@@ -26,7 +26,7 @@ use crate::{
         Session,
         catalog::{self, Relation},
     },
-    store::captures,
+    store::{captures, plans},
     view::{RelationKind, Strategy, View},
 };
 
@@ -39,6 +39,8 @@ pub struct Explanation {
     pub strategy: Strategy,
     /// True when a plan could be made by which it follows changes.
     pub incremental: bool,
+    /// True when its strategy asks for that: `incremental`, or `auto` with a key.
+    pub wanted: bool,
     /// The strategy that serves it where it does not.
     pub otherwise: Strategy,
     /// What a refresh does, one statement each; the last one writes the view.
@@ -49,6 +51,8 @@ pub struct Explanation {
     pub sources: Vec<SourceTold>,
     /// Why there is no plan.
     pub refusal: Option<Refusal>,
+    /// What stood in the way of a plan when a refresh last made one ready, such as a missing right; it may have gone since.
+    pub obstacle: Option<Complaint>,
     /// Indexes that would serve its refreshes.
     pub advice: Vec<Advice>,
 }
@@ -144,23 +148,38 @@ async fn told(session: &Session, view: &View) -> Result<Explanation, Error> {
         view: name.clone(),
         strategy,
         incremental: false,
+        wanted: view.definition.follows_changes(),
         otherwise: if relation.kind == Some(RelationKind::Table) { Strategy::Merge } else { strategy },
         stages: Vec::new(),
         hidden: Vec::new(),
         sources: Vec::new(),
         refusal: None,
+        obstacle: None,
         advice: Vec::new(),
     };
     match compiled.outcome {
         Err(rejection) => explanation.refusal = Some(refusal(rejection, &compiled.text)),
         Ok((planned, reading)) => {
             explanation.incremental = true;
+            explanation.obstacle = obstacle(session, view).await?;
             explanation.advice = advised(&planned, &reading);
             let plans = Plans { session, view, relation: &relation, planned: &planned };
             full_names(session, async || plans.tell(&mut explanation).await).await?;
         }
     }
     Ok(explanation)
+}
+
+/// What is known to stand in the way beside the compiler.
+async fn obstacle(session: &Session, view: &View) -> Result<Option<Complaint>, Failure> {
+    let stored = plans::known(session, view.id).await?.and_then(|known| known.plan);
+    let refused = stored.and_then(|stored| stored.found.err()).filter(|refusal| refusal.code.is_none());
+    Ok(refused.map(|plans::Refusal { primary, detail, hint, .. }| Complaint {
+        primary,
+        detail,
+        hint,
+        ..Complaint::default()
+    }))
 }
 
 fn refusal(rejection: Rejection, text: &str) -> Refusal {
