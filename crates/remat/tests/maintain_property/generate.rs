@@ -20,12 +20,10 @@ use super::kind::Kind;
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let tables = prop_oneof![2 => vec(table(), 1..=1), 3 => vec(table(), 1..=2), 1 => vec(table(), 1..=3)];
     let ctes = prop_oneof![3 => vec(body(1), 0..=0), 1 => vec(body(1), 0..=2)];
-    (tables, ctes, body(2), vec(step(), 1..=4)).prop_map(|(tables, ctes, body, steps)| Case {
-        tables,
-        ctes,
-        body,
-        steps,
-    })
+    let names = prop_oneof![4 => Just(0_u8), 1 => 1_u8..4];
+    // What costs most goes first when a case is made smaller.
+    (vec(step(), 1..=6), ctes, body(2), tables, any::<bool>(), names)
+        .prop_map(|(steps, ctes, body, tables, zone, names)| Case { zone, names, tables, ctes, body, steps })
 }
 
 fn pick() -> impl Strategy<Value = Pick> {
@@ -62,7 +60,7 @@ fn field() -> impl Strategy<Value = Field> {
         2 => Just(Kind::Float),
         4 => Just(Kind::Stamp),
         1 => Just(Kind::Date),
-        1 => select(vec![Kind::TextC, Kind::TextIcu, Kind::TextNd]),
+        2 => select(vec![Kind::TextC, Kind::TextIcu, Kind::TextNd, Kind::TextNd, Kind::Json]),
     ];
     (kind, any::<bool>()).prop_map(|(kind, nullable)| Field { kind, nullable })
 }

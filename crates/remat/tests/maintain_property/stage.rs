@@ -3,7 +3,7 @@
 //! Law: what a plan says is done as whoever runs it would do it, and compared with the query after every refresh. The
 //! clock is the story's own: the function that `now()` means reads a setting.
 
-use std::fmt::Write;
+use std::{cell::Cell, fmt::Write};
 
 use jiff::Timestamp;
 use remat_sql::{
@@ -38,12 +38,16 @@ create schema s;";
 
 const SCHEMA: &str = "s";
 
+/// What is rolled back stays in the catalogs, and would slow down every story after it.
+const SWEEP: &str = "vacuum pg_class, pg_attribute, pg_type, pg_index, pg_depend, pg_constraint, pg_trigger, pg_rewrite, pg_statistic";
+
 pub(crate) struct Stage {
     _db: TestDb,
     sql: Client,
     /// What the database has before a story begins.
     catalog: Catalog,
     types: TypeNames,
+    played: Cell<u32>,
 }
 
 /// How a story ended.
@@ -74,19 +78,25 @@ impl Stage {
             .unwrap();
         let mut catalog = catalog::read(&sql).await;
         catalog.relations.clear();
-        Self { _db: db, sql, catalog, types: TypeNames::default() }
+        Self { _db: db, sql, catalog, types: TypeNames::default(), played: Cell::new(0) }
     }
 
     /// Plays a story and leaves nothing behind.
     pub(crate) async fn play(&self, story: &Story) -> Result<Ending, Fault> {
         let ending = self.played(story).await;
         self.run("rollback").await?;
+        self.played.set(self.played.get() + 1);
+        if self.played.get().is_multiple_of(50) {
+            self.run(SWEEP).await?;
+        }
         ending
     }
 
     async fn played(&self, story: &Story) -> Result<Ending, Fault> {
         self.run(&format!(
-            "begin isolation level repeatable read; set local search_path = {SCHEMA}, public; {} {}; create view v as {}",
+            "begin isolation level repeatable read; set local search_path = {SCHEMA}, public;
+             set local timezone = '{}'; {} {}; create view v as {}",
+            story.zone,
             clock(begin()),
             story.tables.join(";"),
             story.query
@@ -99,7 +109,7 @@ impl Stage {
         let columns = &catalog.relations.get(&view).ok_or("the catalog lacks the view")?.columns;
         self.run(&format!(
             "create table p as select * from v; alter table p add primary key ({})",
-            story.key.join(", ")
+            quoted_list(&story.key)
         ))
         .await?;
         let compiled = match read(&printed, &catalog) {
@@ -205,7 +215,7 @@ impl Stage {
 
     /// For a view that is not maintained: whether the story itself is sound.
     async fn merge(&self, story: &Story, rejection: Rejection) -> Result<Ending, Fault> {
-        let key = story.key.join(", ");
+        let key = quoted_list(&story.key);
         for moment in &story.moments {
             let none = format!("select from s.v group by {key} having count(*) > 1 or num_nulls({key}) > 0");
             let script = format!("{};{} select exists ({none})", moment.work.join(";"), clock(moment.now));
@@ -218,8 +228,9 @@ impl Stage {
 
     /// How the public table differs from the view, and which hidden table from its query.
     async fn differs(&self, story: &Story, plan: &Plan, turn: &Turn) -> Result<Option<String>, Fault> {
-        let on: Vec<_> = story.key.iter().map(|name| format!("p.{name} = v.{name}")).collect();
-        let same = story.columns.iter().map(|(name, fidelity)| match fidelity {
+        let on: Vec<_> = story.key.iter().map(|name| format!("p.{0} = v.{0}", quoted(name))).collect();
+        let columns = story.columns.iter().map(|(name, fidelity)| (quoted(name), fidelity));
+        let same = columns.map(|(name, fidelity)| match fidelity {
             Fidelity::Exact => {
                 format!("(p.{name}::text collate \"C\") is not distinct from (v.{name}::text collate \"C\")")
             }
@@ -266,6 +277,10 @@ impl Stage {
 /// The statement that sets the clock.
 fn clock(now: Timestamp) -> String {
     format!("set local remat_test.now = '{now}';")
+}
+
+fn quoted_list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn constant(time: Timestamp) -> String {

@@ -32,6 +32,11 @@ impl Tally {
         }
     }
 
+    /// A case that meets a known fault.
+    pub(crate) fn leave_out(&mut self, fault: &str) {
+        *self.refused.entry(format!("(left out) {fault}")).or_default() += 1;
+    }
+
     pub(crate) fn fail(&mut self, seed: u64, told: &str) {
         let told = format!("seed {seed}:\n{told}");
         // It may be long until all cases are over.
