@@ -290,7 +290,7 @@ impl Plans<'_> {
         let new = since.map_or_else(String::new, |since| format!(" and {}", since.is_new("l")));
         let log = capture::log_of(capture).to_sql();
         Ok(Some(format!(
-            "(select l.sign::pg_catalog.int4 as w{columns} from {log} l where l.sign <> 0{new})"
+            "(select l.sign::pg_catalog.int4 as remat_w{columns} from {log} l where l.sign <> 0{new})"
         )))
     }
 
