@@ -102,7 +102,7 @@ fn assert_complete(report: &Value) {
         assert_has_figures(view);
     }
     let runs = report["runs"].as_array().unwrap();
-    assert!(runs.len() >= VIEWS * 4, "a creation and three refreshes each, not {}", runs.len());
+    assert!(runs.len() >= VIEWS * 5, "a creation and four refreshes each, not {}", runs.len());
     assert!(runs.iter().all(|run| run["status"] == "success"), "{runs:?}");
 }
 
@@ -110,13 +110,13 @@ fn assert_has_figures(view: &Value) {
     assert!(view["view"].as_str().unwrap().starts_with("public."), "{view}");
     assert_eq!(view["equal"], true, "{view}");
     assert!(view["rows"].as_i64().unwrap() > 0, "{view}");
-    let durations = ["duration_ms", "plain_ms", "concurrent_ms"];
+    let durations = ["duration_ms", "plain_ms", "concurrent_ms", "incremental_ms"];
     assert!(durations.iter().all(|name| view[name].as_f64().unwrap() > 0.0), "{view}");
     let of = |name: &str| view[name].as_f64().unwrap() / view["duration_ms"].as_f64().unwrap();
     let says = |name: &str| view[name].as_f64().unwrap();
     assert!((of("plain_ms") - says("times_faster_than_plain")).abs() < 0.02, "{view}");
     assert!((of("concurrent_ms") - says("times_faster_than_concurrent")).abs() < 0.02, "{view}");
-    let knows_changes = view["strategy"] == "merge";
+    let knows_changes = ["merge", "incremental"].iter().any(|strategy| view["strategy"] == *strategy);
     assert_eq!(view["rows_changed"].is_i64(), knows_changes, "{view}");
 }
 

@@ -46,9 +46,10 @@ pub enum Code {
     Clock,
     /// R022: a key of the view that a change cannot be traced to.
     Untraceable,
-    /// R023: a relation whose changes cannot be captured.
+    /// R023: a relation whose changes cannot be captured: a catalog of the server, a materialized view, a foreign,
+    /// unlogged or temporary table, one with policies, one below another table; or a view with the rights of another role.
     Uncaptured,
-    /// R024: a function whose result is not settled by its arguments.
+    /// R024: a function whose result is not settled by its arguments and by the settings that a refresh pins.
     Volatile,
 }
 

@@ -45,7 +45,7 @@ mod face;
 pub mod failure;
 mod inspect;
 pub mod job;
-mod maintain;
+pub mod maintain;
 pub mod migrate;
 pub mod name;
 pub mod operation;

@@ -1,6 +1,6 @@
 //! `remat demo`: `{"server","rows","rounds","changes_per_round","views":[{"view","strategy","rows","rows_changed",
-//! "duration_ms","plain_ms","concurrent_ms","times_faster_than_plain","times_faster_than_concurrent","equal",
-//! "refreshed_again"}],"runs":[…]}`; exit 1 when a view differs from its query.
+//! "duration_ms","plain_ms","concurrent_ms","times_faster_than_plain","times_faster_than_concurrent","incremental_ms",
+//! "incremental_by","incremental_times_faster_than_concurrent","equal","refreshed_again"}],"runs":[…]}`; exit 1 when a view differs from its query.
 
 use std::path::PathBuf;
 

@@ -9,6 +9,7 @@ mod completions;
 mod create;
 mod delete;
 mod demo;
+mod explain;
 mod init;
 mod man;
 mod migrate;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Stats(stats::Args),
     /// Compare views with their queries, row by row.
     Verify(verify::Args),
+    /// Tell how views follow the changes of what they read, or why they do not.
+    Explain(explain::Args),
     /// Time the query against reading the view.
     Bench(bench::Args),
     /// Show what fires next.
@@ -125,6 +128,7 @@ impl Command {
             Self::Run(args) => run::run(app, &args).await,
             Self::Stats(args) => stats::run(app, &args).await,
             Self::Verify(args) => verify::run(app, &args).await,
+            Self::Explain(args) => explain::run(app, &args).await,
             Self::Bench(args) => bench::run(app, &args).await,
             Self::Schedule(args) => schedule::run(app, &args).await,
             Self::Pause(args) => pause::run(app, &args).await,

@@ -1,11 +1,11 @@
-//! The proof: after the last round each view's rows equal its query's.
+//! The proof: after the last round the rows of each view, and of its twin that was refreshed by what changed, equal its query's.
 //!
 //! A window that ends at `now()` loses rows while nobody writes, so a view that differs is refreshed once more and
 //! compared at once. That happens at most [`ATTEMPTS`] times, and the report says for how many views it did.
 
 use remat::{Remat, error::Error, operation::RefreshOptions, view::View};
 
-use super::{driver::Driver, succeeded};
+use super::{driver::Driver, succeeded, twin::Twins};
 use crate::render::{Output, Stage};
 
 /// Two in a row that both meet a row leaving a window are rare; three are a fault.
@@ -24,12 +24,18 @@ pub(super) async fn all(
     out: &Output,
     remat: &Remat,
     driver: &Driver,
-    views: &[View],
+    twins: &[Twins],
 ) -> Result<Vec<Check>, Error> {
-    let stage = Stage::start(out, "comparing every view with its query", Some(views.len() as u64));
+    let stage = Stage::start(out, "comparing every view with its query", Some(twins.len() as u64));
     let mut checks = Vec::new();
-    for view in views {
-        checks.push(one(remat, driver, view).await?);
+    for twins in twins {
+        let (own, twin) =
+            (one(remat, driver, &twins.view).await?, one(remat, driver, &twins.incremental).await?);
+        checks.push(Check {
+            rows: own.rows,
+            equal: own.equal && twin.equal,
+            refreshed_again: own.refreshed_again.max(twin.refreshed_again),
+        });
         stage.next();
     }
     stage.finish("compared every view with its query");

@@ -1,8 +1,9 @@
-//! The comparison: remat's refresh of a view against PostgreSQL's two ways to refresh a twin.
+//! The comparison: remat's refresh of a view, as it is defined and by what changed, against PostgreSQL's two ways to refresh a
+//! twin.
 //!
-//! Law: one clock for all three, around the whole call, so that remat's own run rows and vacuum count against it. Each
-//! round begins with a change that all three then bring in from the same contents; over the rounds each of them is
-//! once first, second and last. Medians are shown, of every view.
+//! Law: one clock for all four, around the whole call, so that remat's own run rows and vacuum count against it. Each
+//! round begins with a change that all four then bring in from the same contents; over the rounds each of them is
+//! once in each place. Medians are shown, of every view.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use remat::{Remat, error::Error, name::RelationName, operation::RefreshOptions, 
 use super::{driver::Driver, succeeded, twin::Twins};
 use crate::render::{Output, Stage, text};
 
-/// How often everything is measured: each of the three competitors has each place in the order once.
-pub(crate) const ROUNDS: usize = 3;
+/// How often everything is measured: each of the four competitors has each place in the order once.
+pub(crate) const ROUNDS: usize = 4;
 
 /// How many rows change before each round.
 pub(crate) const CHANGES_PER_ROUND: i32 = 1_000;
@@ -26,6 +27,9 @@ pub(crate) struct Measured {
     pub(crate) remat: Duration,
     pub(crate) plain: Duration,
     pub(crate) concurrent: Duration,
+    pub(crate) incremental: Duration,
+    /// The strategy that the twin with strategy `incremental` took last: another one where that was cheaper.
+    pub(crate) incremental_by: String,
 }
 
 #[derive(Clone, Copy)]
@@ -33,12 +37,14 @@ enum Way {
     Remat,
     Plain,
     Concurrent,
+    Incremental,
 }
 
-const ORDERS: [[Way; 3]; ROUNDS] = [
-    [Way::Remat, Way::Plain, Way::Concurrent],
-    [Way::Concurrent, Way::Remat, Way::Plain],
-    [Way::Plain, Way::Concurrent, Way::Remat],
+const ORDERS: [[Way; 4]; ROUNDS] = [
+    [Way::Remat, Way::Plain, Way::Concurrent, Way::Incremental],
+    [Way::Concurrent, Way::Remat, Way::Incremental, Way::Plain],
+    [Way::Plain, Way::Incremental, Way::Remat, Way::Concurrent],
+    [Way::Incremental, Way::Concurrent, Way::Plain, Way::Remat],
 ];
 
 /// What one round gave for one view.
@@ -48,9 +54,11 @@ struct Sample {
     remat: Duration,
     plain: Duration,
     concurrent: Duration,
+    incremental: Duration,
+    incremental_by: String,
 }
 
-/// Changes data and refreshes every view in all three ways, [`ROUNDS`] times.
+/// Changes data and refreshes every view in all four ways, [`ROUNDS`] times.
 pub(super) async fn rounds(
     out: &Output,
     remat: &Remat,
@@ -68,11 +76,11 @@ pub(super) async fn rounds(
             stage.next();
         }
     }
-    stage.finish(&format!("changed {changes} rows and refreshed every view in three ways, {ROUNDS} times"));
+    stage.finish(&format!("changed {changes} rows and refreshed every view in four ways, {ROUNDS} times"));
     Ok(twins.iter().zip(&samples).map(|(twins, samples)| measured(twins, samples)).collect())
 }
 
-async fn sample(remat: &Remat, driver: &Driver, twins: &Twins, order: [Way; 3]) -> Result<Sample, Error> {
+async fn sample(remat: &Remat, driver: &Driver, twins: &Twins, order: [Way; 4]) -> Result<Sample, Error> {
     let mut sample = Sample::default();
     // A swap leaves another relation under the name.
     let view = remat.view(&twins.view.definition.name).await?;
@@ -92,6 +100,11 @@ async fn sample(remat: &Remat, driver: &Driver, twins: &Twins, order: [Way; 3]) 
                 twins.refresh_concurrent(driver).await?;
                 sample.concurrent = began.elapsed();
             }
+            Way::Incremental => {
+                let run = remat.refresh(&twins.incremental, RefreshOptions::default()).await?;
+                sample.incremental = began.elapsed();
+                sample.incremental_by = succeeded(run)?.strategy.unwrap_or_default();
+            }
         }
     }
     Ok(sample)
@@ -106,6 +119,8 @@ fn measured(twins: &Twins, samples: &[Sample]) -> Measured {
         remat: median(samples.iter().map(|sample| sample.remat)).unwrap_or_default(),
         plain: median(samples.iter().map(|sample| sample.plain)).unwrap_or_default(),
         concurrent: median(samples.iter().map(|sample| sample.concurrent)).unwrap_or_default(),
+        incremental: median(samples.iter().map(|sample| sample.incremental)).unwrap_or_default(),
+        incremental_by: samples.last().map(|sample| sample.incremental_by.clone()).unwrap_or_default(),
     }
 }
 
@@ -132,10 +147,10 @@ mod tests {
 
     #[test]
     fn each_way_has_each_place_once() {
-        for place in 0..3 {
+        for place in 0..4 {
             let mut ways = ORDERS.map(|order| order[place] as u8);
             ways.sort_unstable();
-            assert_eq!(ways, [0, 1, 2]);
+            assert_eq!(ways, [0, 1, 2, 3]);
         }
     }
 }

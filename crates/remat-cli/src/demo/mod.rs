@@ -40,9 +40,9 @@ pub(crate) async fn once(out: &Output, server: &Server, rows: u32) -> Result<(Re
     load::application(out, &driver, rows).await?;
     apply(out, &remat).await?;
     let views = remat.refresh_order(remat.views().await?).await?;
-    let twins = twin::make(out, &driver, &views).await?;
+    let twins = twin::make(out, &remat, &driver, &views).await?;
     let measured = measure::rounds(out, &remat, &driver, &twins).await?;
-    let checks = check::all(out, &remat, &driver, &views).await?;
+    let checks = check::all(out, &remat, &driver, &twins).await?;
     let report = Report {
         server: server.facts(&remat, &driver).await?,
         rows,
@@ -51,6 +51,7 @@ pub(crate) async fn once(out: &Output, server: &Server, rows: u32) -> Result<(Re
         views: measured.into_iter().zip(checks).map(ViewReport::new).collect(),
         runs: remat.runs(&remat::store::runs::Filter::default()).await?,
     };
+    twin::forget(&remat, &twins).await?;
     Ok((remat, report))
 }
 

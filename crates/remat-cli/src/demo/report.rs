@@ -46,6 +46,10 @@ pub(crate) struct ViewReport {
     pub(crate) concurrent_ms: f64,
     pub(crate) times_faster_than_plain: f64,
     pub(crate) times_faster_than_concurrent: f64,
+    pub(crate) incremental_ms: f64,
+    /// The strategy that the view with strategy `incremental` took.
+    pub(crate) incremental_by: String,
+    pub(crate) incremental_times_faster_than_concurrent: f64,
     pub(crate) equal: bool,
     pub(crate) refreshed_again: u32,
 }
@@ -63,6 +67,9 @@ impl ViewReport {
             concurrent_ms: millis(measured.concurrent),
             times_faster_than_plain: ratio(measured.plain, measured.remat),
             times_faster_than_concurrent: ratio(measured.concurrent, measured.remat),
+            incremental_ms: millis(measured.incremental),
+            incremental_by: measured.incremental_by,
+            incremental_times_faster_than_concurrent: ratio(measured.concurrent, measured.incremental),
             equal: check.equal,
             refreshed_again: check.refreshed_again,
         }

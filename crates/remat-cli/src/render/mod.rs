@@ -6,6 +6,7 @@
 
 pub(crate) mod demo;
 mod error;
+pub(crate) mod explain;
 mod output;
 pub(crate) mod plan;
 mod progress;

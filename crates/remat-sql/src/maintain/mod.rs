@@ -8,6 +8,7 @@
 //! A query is cut into stages (ADR 21); the last one is the public table, the others are hidden. Each follows its inputs by one
 //! [`Technique`].
 
+pub mod advice;
 mod aggregate;
 mod apply;
 mod clock;

@@ -85,6 +85,12 @@ select pg_catalog.json_build_object(
           'virtual', a.attgenerated = 'v') order by a.attnum), '[]')
         from   pg_catalog.pg_attribute a
         where  a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+      'rows', c.reltuples,
+      'leads', (
+        select coalesce(pg_catalog.json_agg(distinct a.attname), '[]')
+        from   pg_catalog.pg_index i
+        join   pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where  i.indrelid = c.oid and i.indisvalid and i.indpred is null),
       'keys', (
         select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
           'columns', (

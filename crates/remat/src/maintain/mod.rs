@@ -5,6 +5,7 @@
 //! the hidden tables. A refresh uses only what stands, and asks within its snapshot whether it is still the right thing.
 
 mod calls;
+mod explain;
 mod install;
 mod planned;
 mod read;
@@ -13,5 +14,7 @@ mod relations;
 mod tests;
 mod types;
 
+pub(crate) use explain::explain;
+pub use explain::{Advice, Explanation, HiddenTold, Place, Refusal, SourceTold, StageTold};
 pub(crate) use install::{Ready, Way, forget, release, release_unwanted, sweep_in_passing, way};
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};

@@ -72,6 +72,10 @@ pub(super) struct Relation {
     /// The query of a view, as the server prints it.
     pub(super) query: Option<String>,
     pub(super) columns: Vec<Column>,
+    /// How many there are, by the server's estimate; negative where it has none.
+    pub(super) rows: f64,
+    /// The columns with which an index begins that has all rows.
+    pub(super) leads: Vec<String>,
     keys: Vec<Key>,
 }
 

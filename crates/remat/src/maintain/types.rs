@@ -71,5 +71,5 @@ async fn described(session: &Session, asked: &[String]) -> Result<Types, Failure
 }
 
 const NAMES: &str = "select pg_catalog.format_type(t.oid, t.modifier)
-     from   pg_catalog.unnest($1, $2) with ordinality t (oid, modifier, n)
+     from   rows from (pg_catalog.unnest($1), pg_catalog.unnest($2)) with ordinality t (oid, modifier, n)
      order  by t.n";

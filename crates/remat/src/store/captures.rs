@@ -7,7 +7,7 @@
 use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
-use crate::{failure::Failure, name::literal, pg::Session};
+use crate::{capture::Part, failure::Failure, name::literal, pg::Session};
 
 /// The capture of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +191,24 @@ pub async fn snapshot(session: &Session, view_id: i64) -> Result<Option<Snapshot
     Ok(row.map(|row| Snapshot(row.get(0))))
 }
 
+/// As of when a view's contents are, as a constant of SQL; NULL before the first fill.
+pub(crate) async fn since(session: &Session, view_id: i64) -> Result<String, Failure> {
+    let sql = "select as_of::text from remat.view_states where view_id = $1 and system = remat.system()";
+    let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
+    let as_of: Option<String> = row.map(|row| row.get(0));
+    let as_of = as_of.map_or_else(|| "null".to_owned(), |as_of| literal(&as_of));
+    Ok(format!("{as_of}::pg_catalog.timestamptz"))
+}
+
+/// The capture that tells every change of these columns of a table.
+pub(crate) async fn told(session: &Session, table: u32, columns: &[i16]) -> Result<Option<i64>, Failure> {
+    let sql = "select c.id from remat.captures c
+               where  c.relation = $1 and c.system = remat.system() and $2 <@ c.columns
+               and    remat.capture_fingerprint(c.id, $2) is not null";
+    let row = session.query_opt(sql, &[(&table, Type::OID), (&columns, Type::INT2_ARRAY)]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
 /// What each log that a view reads says since then. The transaction must be REPEATABLE READ; rows are counted up to
 /// `at_most`.
 pub async fn changes(session: &Session, view_id: i64, at_most: i64) -> Result<Vec<Change>, Failure> {
@@ -226,16 +244,23 @@ pub(crate) async fn all(session: &Session) -> Result<Vec<i64>, Failure> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Prunes some blocks of a log in a transaction of its own. Gives the number of rows that went, and the block to go on
+/// Prunes some blocks of a part of a log in a transaction of its own. Gives the number of rows that went, and the block to go on
 /// with.
 pub(crate) async fn prune_step(
     session: &Session,
     capture_id: i64,
+    part: Part,
     from_block: i64,
     blocks: i64,
 ) -> Result<(i64, Option<i64>), Failure> {
-    let sql = "select deleted, next_block from remat.prune_capture($1, $2, $3)";
-    let params = [(&capture_id as _, Type::INT8), (&from_block as _, Type::INT8), (&blocks as _, Type::INT8)];
+    let sql = "select deleted, next_block from remat.prune_capture($1, $2, $3, $4)";
+    let letter = part.letter();
+    let params = [
+        (&capture_id as _, Type::INT8),
+        (&letter as _, Type::TEXT),
+        (&from_block as _, Type::INT8),
+        (&blocks as _, Type::INT8),
+    ];
     let row = session.query_one(sql, &params).await?;
     Ok((row.get(0), row.get(1)))
 }
