@@ -1,9 +1,12 @@
 //! What was typed.
 
+use remat::view::Strategy;
+
 /// How to call the program.
-pub(crate) const USAGE: &str = "usage: remat-bench <swap|merge|overhead|queue|dispatch|all> [--rows N] [--rounds K] \
+pub(crate) const USAGE: &str = "usage: remat-bench \
+     <swap|merge|overhead|queue|dispatch|all|writers|skyflow|tpch|incremental> [--rows N] [--rounds K] \
      [--repeats N] [--runs N] [--slots N] [--clients N] [--peer PROGRAM] [--old-runs N] [--definitions N] \
-     [--seconds N] [--database-url URL] [--json]";
+     [--seconds N] [--analyses N] [--scale F] [--strategy NAME] [--database-url URL] [--json]";
 
 /// One of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +16,13 @@ pub(crate) enum What {
     Overhead,
     Queue,
     Dispatch,
+    Writers,
+    Skyflow,
+    Tpch,
 }
 
 /// What to measure, and on how much.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Args {
     pub(crate) what: Vec<What>,
     /// Rows of the views.
@@ -37,8 +43,14 @@ pub(crate) struct Args {
     pub(crate) old_runs: i64,
     /// How many definitions fire, each once a minute.
     pub(crate) definitions: u32,
-    /// How long dispatch is measured.
-    pub(crate) seconds: u32,
+    /// How long dispatch is measured, and each turn of the writers.
+    pub(crate) seconds: Option<u32>,
+    /// Rows of `timeline_analyses`.
+    pub(crate) analyses: i64,
+    /// The scale factor of TPC-H.
+    pub(crate) scale: f64,
+    /// How the views are refreshed that are compared with materialized views.
+    pub(crate) strategy: Strategy,
     /// An empty database to measure in; a private server is started when none is given.
     pub(crate) database_url: Option<String>,
     pub(crate) json: bool,
@@ -52,6 +64,10 @@ impl Args {
             Some("overhead") => vec![What::Overhead],
             Some("queue") => vec![What::Queue],
             Some("dispatch") => vec![What::Dispatch],
+            Some("writers") => vec![What::Writers],
+            Some("skyflow") => vec![What::Skyflow],
+            Some("tpch") => vec![What::Tpch],
+            Some("incremental") => vec![What::Writers, What::Skyflow, What::Tpch],
             Some("all") => vec![What::Swap, What::Merge, What::Overhead, What::Queue, What::Dispatch],
             _ => return Err("say what to measure".into()),
         };
@@ -68,7 +84,12 @@ impl Args {
                 "--peer" => args.peer = Some(value()?),
                 "--old-runs" => args.old_runs = number(&value()?)?,
                 "--definitions" => args.definitions = number(&value()?)?,
-                "--seconds" => args.seconds = number(&value()?)?,
+                "--seconds" => args.seconds = Some(number(&value()?)?),
+                "--analyses" => args.analyses = number(&value()?)?,
+                "--scale" => args.scale = scale(&value()?)?,
+                "--strategy" => {
+                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?
+                }
                 "--database-url" => args.database_url = Some(value()?),
                 "--json" => args.json = true,
                 _ => return Err(format!("unknown option \"{option}\"")),
@@ -89,7 +110,10 @@ impl Args {
             peer: None,
             old_runs: 10_000_000,
             definitions: 1_000,
-            seconds: 60,
+            seconds: None,
+            analyses: 5_000_000,
+            scale: 1.0,
+            strategy: Strategy::Incremental,
             database_url: None,
             json: false,
         }
@@ -99,6 +123,11 @@ impl Args {
 fn number<N: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Result<N, String> {
     let parsed = text.replace('_', "").parse().ok().filter(|number| *number >= N::from(1));
     parsed.ok_or_else(|| format!("\"{text}\" is not a number of at least 1"))
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let parsed = text.parse().ok().filter(|scale| *scale > 0.0 && *scale <= 100.0);
+    parsed.ok_or_else(|| format!("\"{text}\" is no scale factor"))
 }
 
 #[cfg(test)]
@@ -118,7 +147,16 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for line in ["", "fast", "swap --rows", "swap --rows 0", "merge --rows many", "all --color"] {
+        for line in [
+            "",
+            "fast",
+            "tpch --scale 0",
+            "skyflow --strategy fast",
+            "swap --rows",
+            "swap --rows 0",
+            "merge --rows many",
+            "all --color",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -103,9 +103,9 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
     let sql = "select pg_total_relation_size('remat.runs') / 1000000";
     let megabytes: i64 = place.sql.query_one(sql, &[]).await?.get(0);
     Ok(Section {
-        title: "dispatch: from due to started",
+        title: "dispatch: from due to started".into(),
         facts: json!({
-            "definitions": args.definitions, "old_runs": args.old_runs, "runs_mb": megabytes, "seconds": args.seconds,
+            "definitions": args.definitions, "old_runs": args.old_runs, "runs_mb": megabytes, "seconds": args.seconds.unwrap_or(60),
             "slots": args.slots,
         }),
         columns: vec![
@@ -159,7 +159,7 @@ async fn watch_setting(place: &Place, args: &Args, setting: Setting) -> Outcome<
     }
     sleep(SETTLE).await;
     let from: String = place.sql.query_one("select clock_timestamp()::text", &[]).await?.get(0);
-    sleep(Duration::from_secs(args.seconds.into())).await;
+    sleep(Duration::from_secs(args.seconds.unwrap_or(60).into())).await;
     let to: String = place.sql.query_one("select clock_timestamp()::text", &[]).await?.get(0);
     // What fell due last may have yet to begin.
     sleep(POLL * 2).await;

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod args;
+mod contest;
 mod dispatch;
 mod measure;
 mod merge;
@@ -17,13 +18,16 @@ mod processor;
 mod queue;
 mod readers;
 mod report;
+mod skyflow;
 mod swap;
+mod tpch;
+mod writers;
 
 use std::process::ExitCode;
 
 use args::{Args, What};
 use place::Place;
-use report::Report;
+use report::{Report, Section};
 
 /// Whatever ended a measurement.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -71,9 +75,18 @@ async fn run(args: &Args) -> Outcome {
                 }
             }
             What::Dispatch => report.add(Box::pin(dispatch::measure(&place, args)).await?),
+            What::Writers => add(&mut report, Box::pin(writers::measure(&place, args)).await?),
+            What::Skyflow => report.add(Box::pin(skyflow::measure(&place, args)).await?),
+            What::Tpch => add(&mut report, Box::pin(tpch::measure(&place, args)).await?),
         }
     }
     let text = if args.json { format!("{:#}", report.to_json()) } else { report.to_markdown() };
     println!("{text}");
     Ok(())
+}
+
+fn add(report: &mut Report, sections: Vec<Section>) {
+    for section in sections {
+        report.add(section);
+    }
 }

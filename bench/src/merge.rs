@@ -211,7 +211,7 @@ async fn section(
     // The images that a plain REFRESH writes are those of its new pages, so there they are contents.
     let records = merge.records().map(|records| records / plain.wal);
     Ok(Section {
-        title,
+        title: title.into(),
         facts: json!({
             "rows": args.rows, "rounds": args.rounds, "bytes": size(place).await?,
             "query_alone_ms": figure(query_alone(place).await?, 0),

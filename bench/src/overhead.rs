@@ -48,7 +48,7 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
     let judged = extras.iter().filter(|extra| !extra.name.contains("included"));
     let (ms, wal) = judged.fold((0.0_f64, 0.0_f64), |(ms, wal), e| (ms.max(e.ms), wal.max(e.wal_bytes)));
     Ok(Section {
-        title: "remat's own cost per run",
+        title: "remat's own cost per run".into(),
         facts: json!({ "rows": 1, "repeats": args.repeats, "warm_up": WARM_UP }),
         columns: vec!["refresh", "bare ms", "bare WAL bytes", "extra ms", "extra WAL bytes"],
         lines,

@@ -12,7 +12,7 @@ pub(crate) struct Report {
 
 /// One measurement.
 pub(crate) struct Section {
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     /// What was measured on: rows, bytes, rounds.
     pub(crate) facts: Value,
     pub(crate) columns: Vec<&'static str>,
@@ -106,7 +106,7 @@ mod tests {
     fn both_forms_show_the_same_figures() {
         let mut report = Report::new(json!({}));
         report.sections.push(Section {
-            title: "t",
+            title: "t".into(),
             facts: json!({ "rows": 1 }),
             columns: vec!["refresh", "ms"],
             lines: vec![vec![json!("swap"), figure(1.26, 1)], vec![json!("none"), Value::Null]],

@@ -61,7 +61,7 @@ pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
     let errors: usize = measured.iter().flatten().map(|one| one.seen.errors).sum();
     let bytes: i64 = place.sql.query_one("select pg_total_relation_size('bench.board')", &[]).await?.get(0);
     Ok(Section {
-        title: "What readers notice of a refresh",
+        title: "What readers notice of a refresh".into(),
         facts: json!({
             "rows": args.rows, "bytes_with_indexes": bytes, "rounds": args.rounds, "readers": READERS, "lost": lost,
             "plain_worst_ms": figure(worst(&[0]), 0),

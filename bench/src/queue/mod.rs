@@ -121,7 +121,7 @@ fn section(contender: &Contender, args: &Args, figures: &[Vec<Figures>]) -> Sect
         _ => Vec::new(),
     };
     Section {
-        title: contender.title(),
+        title: contender.title().into(),
         facts: json!({
             "runs": contender.runs, "rounds": args.rounds, "slots": args.slots, "clients": args.clients, "batch": BATCH,
         }),

@@ -14,6 +14,8 @@
 //! A reader is one REPEATABLE READ transaction: [`changes`], the rows that are [new](Snapshot::is_new), and
 //! [`store_state`]. It takes no lock on a table and holds up no writer.
 //!
+//! A log is short where writers write, because it has no index there: see [`prune`].
+//!
 //! What becomes of the rows, and when a log is read, is not decided here.
 
 mod install;
@@ -41,9 +43,34 @@ pub struct Need {
 }
 
 /// The log of a capture: columns `xid`, `sign` (-1 an old image, 1 a new one, 0 all rows went), and `a<number>` for each
-/// captured column of the table.
+/// captured column of the table. It is a view of both parts of the log.
 pub fn log_of(capture_id: i64) -> RelationName {
     in_log(format!("t{capture_id}"))
+}
+
+/// The tables of which a log consists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Where writers write. It has no index and is short: pruning takes out of it whatever a prompt reader has read.
+    New,
+    /// What only the slow readers still need. It has an index.
+    Old,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 2] = [Self::New, Self::Old];
+
+    /// The letter of its name.
+    pub(crate) fn letter(self) -> &'static str {
+        match self {
+            Self::New => "n",
+            Self::Old => "o",
+        }
+    }
+}
+
+fn part_of(capture_id: i64, part: Part) -> RelationName {
+    in_log(format!("{}{capture_id}", part.letter()))
 }
 
 fn in_log(name: String) -> RelationName {

@@ -5,7 +5,7 @@
 //! rename changes, after asking whether they stand there. Only names of remat's own and numbers enter its text.
 
 use super::{
-    in_log, log_of,
+    Part, in_log, log_of, part_of,
     table::{Column, Level, Table},
 };
 use crate::name::{Identifier, RelationName};
@@ -35,37 +35,47 @@ pub(super) fn lock(root: &Level, log: Option<i64>) -> Vec<String> {
 
 /// Makes a capture of these columns, whatever is left of one.
 pub(super) fn create(id: i64, table: &Table, columns: &[i16]) -> Vec<String> {
-    let log = log_of(id).to_sql();
     let own = [
         "xid pg_catalog.xid8 not null default pg_catalog.pg_current_xact_id()",
         "sign pg_catalog.int2 not null",
     ];
     let captured = table.columns_of(columns).map(in_log_table);
     let all: Vec<String> = own.map(str::to_owned).into_iter().chain(captured).collect();
-    let mut statements = vec![
-        format!("drop table if exists {log}"),
-        format!("create table {log} ({}) {LOG_OPTIONS}", all.join(", ")),
-        // A publication of all tables would forbid to delete rows without an identity.
-        format!("alter table {log} replica identity full"),
-        // One index and no more: writers pay for each with every row.
-        format!("create index on {log} (xid)"),
-        format!("revoke all on {log} from public"),
-    ];
+    let mut statements = vec![format!("drop view if exists {}", log_of(id).to_sql())];
+    for part in Part::ALL {
+        let name = part_of(id, part).to_sql();
+        statements.extend([
+            // With a view of it that somebody has renamed.
+            format!("drop table if exists {name} cascade"),
+            format!("create table {name} ({}) {LOG_OPTIONS}", all.join(", ")),
+            // A publication of all tables would forbid to delete rows without an identity.
+            format!("alter table {name} replica identity full"),
+            format!("revoke all on {name} from public"),
+        ]);
+    }
+    // Writers pay for an index with every row, so where they write there is none.
+    statements.push(format!("create index on {} (xid)", part_of(id, Part::Old).to_sql()));
+    statements.extend(join_parts(id));
     statements.extend(hold_columns(id, table, columns));
     statements.extend(make_trigger_function(id, table, columns));
     for level in &table.levels {
         statements.extend(triggers(id, level, table.is_alike(level)));
     }
-    statements.extend(trigger(id, &log_of(id), "truncate", "", RESET));
+    for part in Part::ALL {
+        statements.extend(trigger(id, &part_of(id, part), "truncate", "", RESET));
+    }
     statements
 }
 
 /// Adds the columns after the first `known` ones to a capture that is sound.
 pub(super) fn widen(id: i64, table: &Table, columns: &[i16], known: usize) -> Vec<String> {
-    let log = log_of(id).to_sql();
-    let added = table.columns_of(&columns[known..]);
-    let mut statements: Vec<String> =
-        added.map(|column| format!("alter table {log} add column {}", in_log_table(column))).collect();
+    let added: Vec<String> = table.columns_of(&columns[known..]).map(in_log_table).collect();
+    let add = |part| {
+        let name = part_of(id, part).to_sql();
+        added.iter().map(move |column| format!("alter table {name} add column {column}"))
+    };
+    let mut statements: Vec<String> = Part::ALL.into_iter().flat_map(add).collect();
+    statements.extend(join_parts(id));
     statements.extend(hold_columns(id, table, columns));
     statements.extend(make_trigger_function(id, table, columns));
     statements
@@ -76,7 +86,9 @@ pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<
     let triggers =
         triggers.iter().map(|(name, table)| format!("drop trigger {} on {}", name.to_sql(), table.to_sql()));
     let rest = [
-        format!("drop table if exists {}", log_of(id).to_sql()),
+        format!("drop view if exists {}", log_of(id).to_sql()),
+        format!("drop table if exists {} cascade", part_of(id, Part::New).to_sql()),
+        format!("drop table if exists {} cascade", part_of(id, Part::Old).to_sql()),
         format!("drop function if exists {}", trigger_function(id).to_sql()),
         format!("drop view if exists {}", holder(id).to_sql()),
     ];
@@ -99,6 +111,17 @@ fn in_log_table(column: &Column) -> String {
     format!("a{} {}{}", column.number, column.data_type, collation.unwrap_or_default())
 }
 
+/// The log as its readers have it. The columns of a capture that is widened come behind those that it had, so the view
+/// keeps its identity, and its readers their rights.
+fn join_parts(id: i64) -> [String; 2] {
+    let [log, new, old] =
+        [log_of(id), part_of(id, Part::New), part_of(id, Part::Old)].map(|name| name.to_sql());
+    [
+        format!("create or replace view {log} as select * from {new} union all select * from {old}"),
+        format!("revoke all on {log} from public"),
+    ]
+}
+
 /// Nobody reads this view: it stands in the way of who would drop a captured column or change its type, as a view of the user's
 /// would, and goes with a cascade.
 fn hold_columns(id: i64, table: &Table, columns: &[i16]) -> [String; 3] {
@@ -114,36 +137,52 @@ fn hold_columns(id: i64, table: &Table, columns: &[i16]) -> [String; 3] {
 
 /// Logs the images of a statement. It does nothing on a partition that was detached, and where nobody can write the log
 /// any more. Where a column may have another place or type, it does not touch the images and says that anything may have
-/// changed.
+/// changed. What usually holds is asked at once: to prepare each expression costs a writer's transaction more than to
+/// evaluate it.
 fn make_trigger_function(id: i64, table: &Table, columns: &[i16]) -> [String; 2] {
     let (name, root) = (trigger_function(id).to_sql(), table.root().oid);
     // Names of remat's own, which need no quotes.
-    let (log, holder) = (log_of(id).to_string(), holder(id).to_string());
+    let (log, holder) = (part_of(id, Part::New).to_string(), holder(id).to_string());
     let layout = table.layout(columns);
-    let held = format!("pg_catalog.to_regclass('{holder}') is null");
-    let moved: Vec<String> = [held].into_iter().chain(gone(root, &layout, columns)).collect();
-    let moved = moved.join("\n     or ");
+    let held = format!("pg_catalog.to_regclass('{holder}') is not null");
+    let unmoved: Vec<String> = [held].into_iter().chain(stand(root, &layout, columns)).collect();
+    let unmoved = unmoved.join("\n     and ");
     let (old, new) = (images("remat_old", -1, &layout, columns), images("remat_new", 1, &layout, columns));
+    let belongs = format!("tg_relid operator(pg_catalog.=) {root}::pg_catalog.oid");
+    // A partition is asked about apart, so that a table that has none does not pay for it.
+    let belongs = if table.levels.len() == 1 {
+        belongs
+    } else {
+        format!(
+            "({belongs} or pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid operator(pg_catalog.=) {root}::pg_catalog.oid)"
+        )
+    };
+    let writable = format!(
+        "pg_catalog.to_regnamespace('remat_log') is not null
+     and pg_catalog.has_schema_privilege('remat_log', 'usage')
+     and pg_catalog.has_table_privilege(pg_catalog.to_regclass('{log}')::pg_catalog.oid, 'insert')"
+    );
     let body = format!(
         "
 begin
-  if ((tg_relid operator(pg_catalog.=) {root}::pg_catalog.oid
-       or tg_nargs operator(pg_catalog.>) 0
-       or pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid operator(pg_catalog.=) {root}::pg_catalog.oid)
-      and pg_catalog.to_regnamespace('remat_log') is not null
-      and pg_catalog.has_schema_privilege('remat_log', 'usage')
-      and pg_catalog.has_table_privilege(pg_catalog.to_regclass('{log}')::pg_catalog.oid, 'insert')) is not true then
-    return null;
+  if tg_nargs operator(pg_catalog.=) 0
+     and {belongs}
+     and {writable}
+     and {unmoved} then
+    if tg_op operator(pg_catalog.=) 'INSERT' then
+      insert into {log} {new};
+      return null;
+    elsif tg_op operator(pg_catalog.=) 'UPDATE' then
+      insert into {log} {old} union all {new};
+      return null;
+    elsif tg_op operator(pg_catalog.=) 'DELETE' then
+      insert into {log} {old};
+      return null;
+    end if;
   end if;
-  if tg_nargs operator(pg_catalog.>) 0 or tg_op operator(pg_catalog.=) 'TRUNCATE'
-     or {moved} then
+  if (tg_nargs operator(pg_catalog.>) 0 or {belongs})
+     and {writable} then
     insert into {log} (sign) values (0);
-  elsif tg_op operator(pg_catalog.=) 'INSERT' then
-    insert into {log} {new};
-  elsif tg_op operator(pg_catalog.=) 'DELETE' then
-    insert into {log} {old};
-  else
-    insert into {log} {old} union all {new};
   end if;
   return null;
 end
@@ -171,15 +210,15 @@ fn images(rows: &str, sign: i16, layout: &[i16], columns: &[i16]) -> String {
     format!("select {} from {rows} n{places}", taken.join(", "))
 }
 
-/// What asks the server whether a column is gone that stands before a captured one without being captured. It asks for a
+/// What asks the server whether each column stands that comes before a captured one without being captured. It asks for a
 /// privilege because the answer is null when the column is gone, and comes from what the server's parser will look at, too; a
 /// query of the catalog would see what the writer's snapshot sees.
-fn gone(root: u32, layout: &[i16], columns: &[i16]) -> Vec<String> {
+fn stand(root: u32, layout: &[i16], columns: &[i16]) -> Vec<String> {
     let others = layout.iter().filter(|number| !columns.contains(number));
     others
         .map(|number| {
             let column = format!("{root}::pg_catalog.oid, {number}::pg_catalog.int2");
-            format!("pg_catalog.has_column_privilege({column}, 'select') is null")
+            format!("pg_catalog.has_column_privilege({column}, 'select') is not null")
         })
         .collect()
 }

@@ -8,8 +8,9 @@
 -- The logs, and the functions that fill them. Nobody needs a right in here but the role that installs.
 create schema remat_log;
 
--- One log per table, shared by all views that read the table: remat_log.t<id>, filled by remat_log.capture_<id>(), which
--- takes columns by their place. The view remat_log.v<id> reads the captured columns: so the server drops none of them
+-- One log per table, shared by all views that read the table: remat_log.t<id>. It is a view of two tables. The triggers'
+-- function, remat_log.capture_<id>(), which takes columns by their place, writes to remat_log.n<id>; what the prompt
+-- readers have read and others have not is moved to remat_log.o<id>, which has an index. The view remat_log.v<id> reads the captured columns: so the server drops none of them
 -- without the view, and changes no type of them.
 create table remat.captures (
     id        bigint generated always as identity primary key,
@@ -53,46 +54,58 @@ create table remat.view_states (
 -- promoted goes on with both, and what it had not received of a log it had not received of the state either; so the
 -- timeline is no part of it.
 create function remat.system() returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select format('%s/%s', s.system_identifier, d.oid)
-  from   pg_control_system() s join pg_database d on d.datname = current_database()
+begin
+  return (select format('%s/%s', s.system_identifier, d.oid)
+          from   pg_control_system() s join pg_database d on d.datname = current_database());
+end
 $$;
 
 -- A table and all that stands below it, with what ties each to the one above.
 create function remat.capture_levels(of_relation oid) returns table (relation oid, link text)
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  with recursive level(relation, link) as (
-    select of_relation, ''
-    union all
-    select i.inhrelid, format('%s %s', i.inhparent, i.xmin)
-    from   level l join pg_inherits i on i.inhparent = l.relation
-  )
-  select l.relation, l.link from level l
+#variable_conflict use_column
+begin
+  return query
+    with recursive level(relation, link) as (
+      select of_relation, ''
+      union all
+      select i.inhrelid, format('%s %s', i.inhparent, i.xmin)
+      from   level l join pg_inherits i on i.inhparent = l.relation
+    )
+    select l.relation, l.link from level l;
+end
 $$;
 
 -- The triggers by which a function logs the changes of a relation, and for how many kinds of statements they do that
 -- whatever session_replication_role says.
 create function remat.capture_triggers(of_relation oid, writer oid, out triggers text, out count bigint)
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
+begin
   select string_agg(format('%s %s %s %s', t.oid, t.tgtype, t.tgenabled, t.xmin), ',' order by t.oid),
          count(distinct t.tgtype) filter (where t.tgenabled = 'A')
+  into   triggers, count
   from   pg_trigger t
-  where  t.tgrelid = of_relation and t.tgfoid = writer
+  where  t.tgrelid = of_relation and t.tgfoid = writer;
+end
 $$;
 
+-- In PL/pgSQL, which keeps its plans from call to call; each refresh asks twice.
+--
 -- A hash over all that could let a change of these columns pass unlogged, or that shows that one may have; null when
 -- one could pass now. Every fact is a text, and sound or not. A transaction as the xmin of a catalog's row tells that
 -- somebody changed the row, even if he changed it back. What moves a table's rows about (VACUUM FULL, CLUSTER) leaves these
 -- rows alone.
 create function remat.capture_fingerprint(of_capture bigint, of_columns smallint[] default null) returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  with capture as (
+begin
+  return (with capture as (
     select c.relation, c.installed, c.columns, c.layout, coalesce(of_columns, c.columns) as wanted,
-           remat.relation_at('remat_log', 't' || c.id) as log, remat.relation_at('remat_log', 'v' || c.id) as holder,
+           c.id, remat.relation_at('remat_log', 't' || c.id) as log, remat.relation_at('remat_log', 'v' || c.id) as holder,
            (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
             where  n.nspname = 'remat_log' and p.proname = 'capture_' || c.id) as writer
     from   remat.captures c
@@ -101,16 +114,17 @@ as $$
     select c.relation as root, c.writer, l.relation, l.link from capture c cross join remat.capture_levels(c.relation) l
   ), fact(what, is_sound) as (
     select format('capture %s %s', c.installed, c.writer),
-           c.holder is not null and c.wanted <@ c.columns
+           c.log is not null and c.holder is not null and c.wanted <@ c.columns
            and c.layout = array(select a.attnum from pg_attribute a
                                 where  a.attrelid = c.relation and a.attnum > 0 and not a.attisdropped
                                 and    a.attnum <= (select max(n) from unnest(c.columns) n)
                                 order  by a.attnum)
     from   capture c
     union all
-    select format('log %s %s', c.log, t.triggers), coalesce(r.relpersistence = 'p' and t.count = 1, false)
-    from   capture c left join pg_class r on r.oid = c.log
-    cross  join remat.capture_triggers(c.log, c.writer) t
+    select format('log %s %s', r.oid, t.triggers), coalesce(r.relpersistence = 'p' and t.count = 1, false)
+    from   capture c cross join unnest(array['n', 'o']) part
+    left   join pg_class r on r.oid = remat.relation_at('remat_log', part || c.id)
+    cross  join remat.capture_triggers(r.oid, c.writer) t
     union all
     -- The rows of a partition are changed by statements that name it, or what is above it; those of a table that
     -- inherits in the old manner as well, and no trigger of the child tells of the latter.
@@ -128,7 +142,8 @@ as $$
     from   capture c cross join unnest(c.wanted) n
     left   join pg_attribute a on a.attrelid = c.relation and a.attnum = n
   )
-  select md5(string_agg(f.what, ';' order by f.what)) from fact f having bool_and(f.is_sound)
+  select md5(string_agg(f.what, ';' order by f.what)) from fact f having bool_and(f.is_sound));
+end
 $$;
 
 -- Reading ----------------------------------------------------------------------------------------------------------
@@ -158,7 +173,6 @@ as $$
 declare
   state remat.view_states;
   print text;
-  logged text;
 begin
   perform remat.require_one_snapshot();
   select s.* into state from remat.view_states s where s.view_id = of_view;
@@ -176,12 +190,13 @@ begin
                  when print is distinct from state.fingerprints->>capture_id::text then 'altered'
                end;
     if because is null then
-      logged := format('from remat_log.%I l where l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1)',
-                       't' || capture_id);
-      execute format('select ''truncated'' %s and l.sign = 0 limit 1', logged) into because using state.snapshot;
+      execute format('select max(''truncated'') filter (where l.sign = 0), least(count(*), $2)
+                      from   remat_log.%I l
+                      where  l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1)', 't' || capture_id)
+      into because, changed using state.snapshot, at_most;
     end if;
-    if because is null then
-      execute format('select count(*) from (select %s limit $2) l', logged) into changed using state.snapshot, at_most;
+    if because is not null then
+      changed := null;
     end if;
     answer := case when because is not null then 'reset' when changed = 0 then 'unchanged' else 'changed' end;
     return next;
@@ -246,9 +261,10 @@ create table remat.view_plans (
 
 -- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
 create function remat.plan_stands(p remat.view_plans) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select not p.is_stale and p.system = remat.system()
+begin
+  return (select not p.is_stale and p.system = remat.system()
          and cardinality(p.hidden) = (select count(*) from pg_class c where c.oid = any(p.hidden))
          and cardinality(p.sources) = (
                select count(*)
@@ -257,39 +273,66 @@ as $$
                join   remat.capture_consumers k on k.view_id = v.id
                join   remat.captures c on c.id = k.capture_id and c.system = p.system and c.relation = any(p.sources)
                where  v.id = p.view_id
-               and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select'))
+               and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select')));
+end
 $$;
 
 -- Pruning ----------------------------------------------------------------------------------------------------------
 
--- Deletes from some blocks of a log what the states of all its consumers cover, and gives the block to go on with, null
--- after the last. A consumer that has no state yet keeps everything; where nobody consumes, the capture is taken away as
--- a whole. It walks the heap and not the index, whose dead entries stay while any transaction might want to see them.
+-- True when all of these snapshots see what a transaction did; null when there is none.
+create function remat.all_see(snapshots pg_snapshot[], by_transaction xid8) returns boolean
+language sql immutable parallel safe
+as $$
+  select bool_and(pg_visible_in_snapshot(by_transaction, s)) from unnest(snapshots) s
+$$;
+
+-- All of these snapshots see each transaction before the first of two; none after the second is seen by all.
+create function remat.least_bounds(snapshots pg_snapshot[]) returns xid8[]
+language sql immutable parallel safe
+as $$
+  select array[(select pg_snapshot_xmin(s) from unnest(snapshots) s order by 1 limit 1),
+               (select pg_snapshot_xmax(s) from unnest(snapshots) s order by 1 limit 1)]
+$$;
+
+-- Deletes from some blocks of a part of a log what the states of all its consumers cover, and gives the block to go on
+-- with, null after the last. A consumer that has no state yet keeps everything; where nobody consumes, the capture is taken
+-- away as a whole. Who stored no state for five minutes is slow: what the others cover is moved to where an index leads
+-- past it. It walks the heap and not the index, whose dead entries stay while any transaction might want to see them.
 create function remat.prune_capture(
-    of_capture bigint, from_block bigint, blocks bigint, out deleted bigint, out next_block bigint)
+    of_capture bigint, of_part text, from_block bigint, blocks bigint, out deleted bigint, out next_block bigint)
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   covered pg_snapshot[];
-  logged  oid := remat.relation_at('remat_log', 't' || of_capture);
+  prompt  pg_snapshot[];
+  part    oid := remat.relation_at('remat_log', of_part || of_capture);
+  seen    text;
 begin
   deleted := 0;
-  select array_agg(s.snapshot) into covered
+  select case when count(*) = count(s.snapshot) then array_agg(s.snapshot) end,
+         array_agg(s.snapshot) filter (where of_part = 'n' and s.stored_at > clock_timestamp() - interval '5 minutes')
+  into   covered, prompt
   from   remat.capture_consumers k left join remat.view_states s on s.view_id = k.view_id and s.system = remat.system()
-  where  k.capture_id = of_capture
-  having count(*) = count(s.snapshot);
-  if logged is null or coalesce(cardinality(covered), 0) = 0 then
+  where  k.capture_id = of_capture;
+  if part is null or remat.relation_at('remat_log', 'o' || of_capture) is null
+     or coalesce(covered, prompt) is null then
     return;
   end if;
-  execute format('delete from remat_log.%I l
-                  where  l.ctid >= $1 and l.ctid < $2 and l.xid < $3
-                  and    (l.xid < $4 or (select bool_and(pg_visible_in_snapshot(l.xid, s)) from unnest($5) s))',
-                 't' || of_capture)
+  -- The bounds decide for nearly every row.
+  seen := '(l.xid < $%1$s[1] or l.xid < $%1$s[2] and remat.all_see($%2$s, l.xid)) is true';
+  execute format('with taken as (
+                    delete from remat_log.%1$I l
+                    where  l.ctid >= $1 and l.ctid < $2 and (%3$s or %4$s)
+                    returning *
+                  ), moved as (
+                    insert into remat_log.%2$I select * from taken l where not %3$s
+                  )
+                  select count(*) from taken l where %3$s',
+                 of_part || of_capture, 'o' || of_capture, format(seen, 3, 4), format(seen, 5, 6))
+  into  deleted
   using format('(%s,0)', from_block)::tid, format('(%s,0)', from_block + blocks)::tid,
-        (select pg_snapshot_xmax(s) from unnest(covered) s order by 1 limit 1),
-        (select pg_snapshot_xmin(s) from unnest(covered) s order by 1 limit 1), covered;
-  get diagnostics deleted = row_count;
-  if (from_block + blocks) * current_setting('block_size')::bigint < pg_relation_size(logged) then
+        remat.least_bounds(covered), covered, remat.least_bounds(prompt), prompt;
+  if (from_block + blocks) * current_setting('block_size')::bigint < pg_relation_size(part) then
     next_block := from_block + blocks;
   end if;
 end

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
-use crate::{failure::Failure, name::literal, pg::Session};
+use crate::{capture::Part, failure::Failure, name::literal, pg::Session};
 
 /// The capture of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,16 +244,23 @@ pub(crate) async fn all(session: &Session) -> Result<Vec<i64>, Failure> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Prunes some blocks of a log in a transaction of its own. Gives the number of rows that went, and the block to go on
+/// Prunes some blocks of a part of a log in a transaction of its own. Gives the number of rows that went, and the block to go on
 /// with.
 pub(crate) async fn prune_step(
     session: &Session,
     capture_id: i64,
+    part: Part,
     from_block: i64,
     blocks: i64,
 ) -> Result<(i64, Option<i64>), Failure> {
-    let sql = "select deleted, next_block from remat.prune_capture($1, $2, $3)";
-    let params = [(&capture_id as _, Type::INT8), (&from_block as _, Type::INT8), (&blocks as _, Type::INT8)];
+    let sql = "select deleted, next_block from remat.prune_capture($1, $2, $3, $4)";
+    let letter = part.letter();
+    let params = [
+        (&capture_id as _, Type::INT8),
+        (&letter as _, Type::TEXT),
+        (&from_block as _, Type::INT8),
+        (&blocks as _, Type::INT8),
+    ];
     let row = session.query_one(sql, &params).await?;
     Ok((row.get(0), row.get(1)))
 }

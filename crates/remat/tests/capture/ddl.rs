@@ -97,10 +97,14 @@ async fn the_type_of_a_captured_column_may_change_once_the_view_is_dropped() {
 #[tokio::test]
 async fn every_part_of_a_capture_may_be_dropped_or_taken_away() {
     for ddl in [
-        "drop table remat_log.t1",
+        "drop table remat_log.n1 cascade",
+        "drop table remat_log.o1 cascade",
+        "drop view remat_log.t1",
         "drop view remat_log.v1",
         "drop function remat_log.capture_1 cascade",
-        "alter table remat_log.t1 rename to t2",
+        "alter table remat_log.n1 rename to n2",
+        "alter table remat_log.o1 rename to o2",
+        "alter view remat_log.t1 rename to t2",
         "alter view remat_log.v1 rename to v2",
         "drop trigger remat_1_update on items",
         "alter table items disable trigger remat_1_insert",
@@ -138,7 +142,7 @@ async fn a_writer_does_not_need_the_installer_to_keep_its_rights() {
         format!(
             "alter function remat_log.capture_1() owner to {installer}; grant usage on schema remat_log to {installer}"
         ),
-        format!("alter table remat_log.t1 owner to {installer}"),
+        format!("alter table remat_log.n1 owner to {installer}"),
     ] {
         world.db.execute(&ddl).await;
         world.run(WRITES).await;

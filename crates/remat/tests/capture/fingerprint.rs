@@ -39,7 +39,8 @@ async fn maintenance_leaves_it_alone() {
     assert!(before.iter().all(Option::is_some));
     for statement in [
         "vacuum (full, analyze) items",
-        "vacuum full remat_log.t1",
+        "vacuum full remat_log.n1",
+        "vacuum full remat_log.o1",
         "cluster items using items_pkey",
         "analyze items",
         "reindex table items",
@@ -82,11 +83,16 @@ async fn what_could_let_a_change_pass_changes_it_for_good() {
             "alter table items disable trigger user",
             "alter table items enable always trigger remat_1_insert; alter table items enable always trigger remat_1_update; alter table items enable always trigger remat_1_delete; alter table items enable always trigger remat_1_truncate",
         ),
-        ("alter table remat_log.t1 set unlogged", "alter table remat_log.t1 set logged"),
+        ("alter table remat_log.n1 set unlogged", "alter table remat_log.n1 set logged"),
+        ("alter table remat_log.o1 set unlogged", "alter table remat_log.o1 set logged"),
         ("alter table items set unlogged", "alter table items set logged"),
         (
-            "alter table remat_log.t1 disable trigger remat_1_truncate",
-            "alter table remat_log.t1 enable always trigger remat_1_truncate",
+            "alter table remat_log.n1 disable trigger remat_1_truncate",
+            "alter table remat_log.n1 enable always trigger remat_1_truncate",
+        ),
+        (
+            "alter table remat_log.o1 disable trigger remat_1_truncate",
+            "alter table remat_log.o1 enable always trigger remat_1_truncate",
         ),
         ("alter table loose inherit items", "alter table loose no inherit items"),
         (

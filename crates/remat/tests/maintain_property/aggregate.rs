@@ -25,7 +25,7 @@ impl Teller {
         Some(match agg.function {
             Function::CountAll => return None,
             Function::Count => (call("count"), count()),
-            Function::CountDistinct => (format!("count(distinct {x})"), count()),
+            Function::CountDistinct => (format!("count(distinct {x})"), of.is_sortable().then(count)?),
             Function::Sum => (call("sum"), sum(of)?),
             Function::SumDistinct => {
                 let told = sum(of)?;
@@ -38,7 +38,7 @@ impl Teller {
                 (call(name), (of.is_comparable() && of.kind != Kind::Bool).then(picked)?)
             }
             Function::StringAgg => {
-                let is_plain = of.fidelity == Fidelity::Exact && of.kind != Kind::Other;
+                let is_plain = of.fidelity == Fidelity::Exact && !of.kind.is_passed_on();
                 let text = format!("{x}::text collate \"C\"");
                 let value = is_plain.then(|| Value::new("", Kind::TextC, true))?;
                 (format!("string_agg({text}, ','::text order by ({text}))"), value)

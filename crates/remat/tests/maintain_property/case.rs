@@ -10,6 +10,10 @@ pub(crate) type Pick = u8;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
+    /// Whether the clock of the session has summer time.
+    pub(crate) zone: bool,
+    /// How columns are called.
+    pub(crate) names: Pick,
     pub(crate) tables: Vec<Table>,
     pub(crate) ctes: Vec<Body>,
     pub(crate) body: Body,

@@ -156,7 +156,7 @@ pub(crate) fn clause(word: &str, conditions: &[String]) -> String {
 }
 
 fn is_exact(value: &Value) -> bool {
-    value.fidelity == Fidelity::Exact && value.kind != Kind::Other
+    value.fidelity == Fidelity::Exact && !value.kind.is_passed_on()
 }
 
 /// What a number becomes when it is calculated with.
@@ -203,7 +203,7 @@ pub(crate) fn trunc(value: &Value) -> Value {
         Kind::Numeric | Kind::Money => format!("round({of}, 1)"),
         Kind::Float => format!("floor({of})"),
         Kind::Text | Kind::TextC | Kind::TextIcu | Kind::TextNd => format!("lower({of})"),
-        Kind::Bool | Kind::Other => of.clone(),
+        Kind::Bool | Kind::Json | Kind::Other => of.clone(),
     };
     Value { sql, kind: unscaled(value.kind), ..value.clone() }
 }

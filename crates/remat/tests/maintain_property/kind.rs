@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     TextIcu,
     /// Text whose collation calls `a` and `A` equal.
     TextNd,
+    /// A type without equality.
+    Json,
     /// Something that comes out of an aggregate, such as an array; it is passed on only.
     Other,
 }
@@ -51,6 +53,7 @@ impl Kind {
             Self::TextC => "text collate \"C\"",
             Self::TextIcu => "text collate \"en-x-icu\"",
             Self::TextNd => "text collate public.nd",
+            Self::Json => "json",
             Self::Other => "text[]",
         }
     }
@@ -65,19 +68,22 @@ impl Kind {
                 "0", "1", "1.0", "1.50", "2.25", "-1.5", "1.00", "0.0625", "2", "1", "1.5", "NaN", "Infinity",
             ],
             Self::Money => &["0", "1", "1.50", "-2.25", "100"],
-            Self::Float => &["0", "1", "0.5", "1.5", "-2.25", "1024", "0.125", "1", "0.5", "NaN", "Infinity"],
+            Self::Float => {
+                &["0", "1", "0.5", "1.5", "-2.25", "1024", "0.125", "1", "0.5", "NaN", "Infinity", "-0"]
+            }
             Self::Stamp => &[
+                "2026-03-08 12:00+00",
+                "2026-03-08 11:00+00",
+                "2026-03-08 13:00+00",
+                "2026-03-08 12:30+00",
+                "2026-03-08 14:00+00",
+                "2026-03-07 12:00+00",
+                "2026-03-09 00:00+00",
                 "2026-03-10 12:00+00",
-                "2026-03-10 11:00+00",
-                "2026-03-10 13:00+00",
-                "2026-03-10 12:30+00",
-                "2026-03-10 14:00+00",
-                "2026-03-09 12:00+00",
-                "2026-03-11 00:00+00",
-                "2026-03-12 12:00+00",
                 "infinity",
             ],
-            Self::Date => &["2026-03-10", "2026-03-11", "2026-03-09", "2026-02-28", "infinity"],
+            Self::Date => &["2026-03-08", "2026-03-09", "2026-03-07", "2026-02-28", "infinity"],
+            Self::Json => &["{}", "{ }", "[1]"],
             Self::Other => &["{}"],
         }
     }
@@ -106,12 +112,17 @@ impl Kind {
             Self::Float => (format!("coalesce({sql}, '-99'::double precision)"), self),
             Self::Stamp => (format!("coalesce({sql}, '1990-01-01 00:00+00'::timestamptz)"), self),
             Self::Date => (format!("coalesce({sql}, '1990-01-01'::date)"), self),
-            Self::Other => (format!("coalesce({sql}::text, '~')"), Self::Text),
+            Self::Json | Self::Other => (format!("coalesce({sql}::text, '~')"), Self::Text),
         }
     }
 
     pub(crate) fn is_number(self) -> bool {
         matches!(self, Self::Int | Self::Bigint | Self::Numeric | Self::Money | Self::Float)
+    }
+
+    /// Whether it is selected and no more.
+    pub(crate) fn is_passed_on(self) -> bool {
+        matches!(self, Self::Json | Self::Other)
     }
 
     pub(crate) fn is_text(self) -> bool {
@@ -120,12 +131,12 @@ impl Kind {
 
     /// Whether values that are equal may look different.
     pub(crate) fn has_looks(self) -> bool {
-        matches!(self, Self::Numeric | Self::TextNd | Self::Other)
+        matches!(self, Self::Numeric | Self::Float | Self::TextNd | Self::Other)
     }
 
     /// Whether two columns may be compared without a cast that the server would have to find.
     pub(crate) fn joins(self, other: Self) -> bool {
         let integer = |kind| matches!(kind, Self::Int | Self::Bigint);
-        self != Self::Other && (self == other || integer(self) && integer(other))
+        !self.is_passed_on() && (self == other || integer(self) && integer(other))
     }
 }

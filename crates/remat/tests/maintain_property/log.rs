@@ -28,7 +28,7 @@ pub(crate) fn create(sources: &[Source]) -> String {
         let table = &source.relation.name;
         let _ = write!(
             script,
-            "create table ch_{table} as select 1 as w, t.* from {table} t with no data;
+            "create table ch_{table} as select 1 as remat_weight, t.* from {table} t with no data;
              create trigger i after insert on {table} referencing new table as new_rows
                 for each statement execute function log_change();
              create trigger d after delete on {table} referencing old table as old_rows
@@ -52,8 +52,9 @@ pub(crate) fn ask(sources: &[Source]) -> String {
 
 /// The changes of a source, as a query in parentheses.
 pub(crate) fn changes(schema: &str, source: &Source) -> String {
-    let columns: Vec<_> =
-        iter::once("w".into()).chain(source.columns.iter().map(|name| quoted(name))).collect();
+    let columns: Vec<_> = iter::once("remat_weight as w".into())
+        .chain(source.columns.iter().map(|name| quoted(name)))
+        .collect();
     format!("(select {} from {schema}.ch_{})", columns.join(", "), source.relation.name)
 }
 

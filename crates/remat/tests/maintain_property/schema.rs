@@ -2,14 +2,28 @@
 //!
 //! Law: no statement fails, whatever stands in the tables.
 
+use remat_sql::ir::quoted;
+
 use super::{
     case::{Case, Row, Table, TableKey, Which, Work},
     kind::Kind,
     scope::{Relation, Value},
 };
 
-/// The column of a table by its place among those that are not of its key.
-fn columns(table: &Table) -> Vec<(String, Kind, bool)> {
+/// Names that a compiler may use itself, or must quote.
+const NAMES: [[&str; 4]; 4] = [
+    ["c1", "c2", "c3", "c4"],
+    ["k0", "e0", "n", "place"],
+    ["C 1", "é\"'", "select", "$1"],
+    ["w", "present", "ctid_", "t"],
+];
+
+fn name(case: &Case, place: usize) -> String {
+    quoted(NAMES[usize::from(case.names) % NAMES.len()][place])
+}
+
+/// The columns of a table, those of its key first.
+fn columns(case: &Case, table: &Table) -> Vec<(String, Kind, bool)> {
     let key = match table.key {
         TableKey::Id => &["id"][..],
         TableKey::Pair => &["id", "sub"],
@@ -17,14 +31,14 @@ fn columns(table: &Table) -> Vec<(String, Kind, bool)> {
     };
     let key = key.iter().map(|&name| (name.to_owned(), Kind::Int, false));
     let fields = table.columns.iter().enumerate();
-    key.chain(fields.map(|(n, field)| (format!("c{}", n + 1), field.kind, field.nullable))).collect()
+    key.chain(fields.map(|(n, field)| (name(case, n), field.kind, field.nullable))).collect()
 }
 
 /// The tables as what stands in FROM.
 pub(crate) fn relations(case: &Case) -> Vec<Relation> {
     let relation = |(n, table): (usize, &Table)| {
-        let columns = columns(table);
-        let key = columns.iter().take_while(|(name, ..)| !name.starts_with('c')).count();
+        let columns = columns(case, table);
+        let key = columns.len() - table.columns.len();
         let columns = columns.into_iter().map(|(name, kind, nullable)| Value::new(name, kind, nullable));
         Relation {
             sql: format!("t{n}"),
@@ -39,7 +53,7 @@ pub(crate) fn relations(case: &Case) -> Vec<Relation> {
 pub(crate) fn create(case: &Case) -> Vec<String> {
     let mut statements = Vec::new();
     for (n, table) in case.tables.iter().enumerate() {
-        let told: Vec<_> = columns(table)
+        let told: Vec<_> = columns(case, table)
             .iter()
             .map(|(name, kind, nullable)| {
                 format!("{name} {}{}", kind.sql(), if *nullable { "" } else { " not null" })
@@ -88,14 +102,14 @@ pub(crate) fn work(case: &Case, work: &Work) -> Vec<String> {
         }
         Work::Delete { table, which } => {
             let (n, table) = one(*table);
-            vec![format!("delete from t{n}{}", condition(table, which))]
+            vec![format!("delete from t{n}{}", condition(case, table, which))]
         }
         Work::Update { table, which, column, value: gene } => {
             let (n, table) = one(*table);
             let place = usize::from(*column) % table.columns.len();
             let field = &table.columns[place];
             let value = value(field.kind, field.nullable, *gene);
-            vec![format!("update t{n} set c{} = {value}{}", place + 1, condition(table, which))]
+            vec![format!("update t{n} set {} = {value}{}", name(case, place), condition(case, table, which))]
         }
         Work::UpdateKey { table, from, to } => {
             let (n, table) = one(*table);
@@ -113,10 +127,14 @@ pub(crate) fn work(case: &Case, work: &Work) -> Vec<String> {
     }
 }
 
-fn condition(table: &Table, which: &Which) -> String {
+fn condition(case: &Case, table: &Table, which: &Which) -> String {
     let column = |pick: u8, gene: u8| {
         let place = usize::from(pick) % table.columns.len();
-        format!(" where c{} = {}", place + 1, table.columns[place].kind.literal(gene))
+        let kind = table.columns[place].kind;
+        if kind.is_passed_on() {
+            return format!(" where {} is null", name(case, place));
+        }
+        format!(" where {} = {}", name(case, place), kind.literal(gene))
     };
     match which {
         Which::All => String::new(),

@@ -38,8 +38,13 @@ impl Value {
         self.fidelity != Fidelity::Approximate
     }
 
+    /// Whether rows may be sorted by it, and equal ones told to be equal.
+    pub(crate) fn is_sortable(&self) -> bool {
+        self.is_firm() && self.kind != Kind::Json
+    }
+
     pub(crate) fn is_comparable(&self) -> bool {
-        self.is_firm() && self.kind != Kind::Other
+        self.is_firm() && !self.kind.is_passed_on()
     }
 
     /// The same value of a column, under another name.
@@ -87,7 +92,7 @@ impl Scope {
         let names = |places: &[usize]| places.iter().map(|&place| self.columns[place].sql.clone()).collect();
         match &self.key {
             Some(key) if !key.is_empty() => Some(names(key)),
-            _ if self.columns.iter().all(Value::is_firm) => {
+            _ if self.columns.iter().all(Value::is_sortable) => {
                 Some(self.columns.iter().map(|column| column.sql.clone()).collect())
             }
             _ => None,

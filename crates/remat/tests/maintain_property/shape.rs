@@ -102,7 +102,7 @@ impl Teller {
     }
 
     pub(crate) fn distinct(&mut self, items: &[Expr], scope: &Scope, wanted: bool) -> Parts {
-        let firm = self.items(items, scope).into_iter().filter(Value::is_firm).map(Value::chosen);
+        let firm = self.items(items, scope).into_iter().filter(Value::is_sortable).map(Value::chosen);
         let mut told: Vec<_> = firm.map(|value| if wanted { never_null(&value) } else { value }).collect();
         if told.is_empty() {
             told.push(Value::new("1", Kind::Int, false));

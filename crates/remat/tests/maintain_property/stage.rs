@@ -3,7 +3,7 @@
 //! Law: what a plan says is done as whoever runs it would do it, and compared with the query after every refresh. The
 //! clock is the story's own: the function that `now()` means reads a setting.
 
-use std::fmt::Write;
+use std::{cell::Cell, fmt::Write};
 
 use jiff::Timestamp;
 use remat_sql::{
@@ -38,12 +38,16 @@ create schema s;";
 
 const SCHEMA: &str = "s";
 
+/// What is rolled back stays in the catalogs, and would slow down every story after it.
+const SWEEP: &str = "vacuum pg_class, pg_attribute, pg_type, pg_index, pg_depend, pg_constraint, pg_trigger, pg_rewrite, pg_statistic";
+
 pub(crate) struct Stage {
     _db: TestDb,
     sql: Client,
     /// What the database has before a story begins.
     catalog: Catalog,
     types: TypeNames,
+    played: Cell<u32>,
 }
 
 /// How a story ended.
@@ -52,7 +56,12 @@ pub(crate) enum Ending {
     /// The compiler says that it cannot maintain it.
     Refused(Rejection),
     /// It was maintained by these techniques.
-    Maintained { techniques: Vec<Technique>, refreshes: usize },
+    Maintained {
+        techniques: Vec<Technique>,
+        /// How many refreshes there were, and how many of them wrote to the public table.
+        refreshes: usize,
+        writing: usize,
+    },
 }
 
 /// What went wrong, for a person.
@@ -69,19 +78,25 @@ impl Stage {
             .unwrap();
         let mut catalog = catalog::read(&sql).await;
         catalog.relations.clear();
-        Self { _db: db, sql, catalog, types: TypeNames::default() }
+        Self { _db: db, sql, catalog, types: TypeNames::default(), played: Cell::new(0) }
     }
 
     /// Plays a story and leaves nothing behind.
     pub(crate) async fn play(&self, story: &Story) -> Result<Ending, Fault> {
         let ending = self.played(story).await;
         self.run("rollback").await?;
+        self.played.set(self.played.get() + 1);
+        if self.played.get().is_multiple_of(50) {
+            self.run(SWEEP).await?;
+        }
         ending
     }
 
     async fn played(&self, story: &Story) -> Result<Ending, Fault> {
         self.run(&format!(
-            "begin isolation level repeatable read; set local search_path = {SCHEMA}, public; {} {}; create view v as {}",
+            "begin isolation level repeatable read; set local search_path = {SCHEMA}, public;
+             set local timezone = '{}'; {} {}; create view v as {}",
+            story.zone,
             clock(begin()),
             story.tables.join(";"),
             story.query
@@ -94,7 +109,7 @@ impl Stage {
         let columns = &catalog.relations.get(&view).ok_or("the catalog lacks the view")?.columns;
         self.run(&format!(
             "create table p as select * from v; alter table p add primary key ({})",
-            story.key.join(", ")
+            quoted_list(&story.key)
         ))
         .await?;
         let compiled = match read(&printed, &catalog) {
@@ -132,7 +147,7 @@ impl Stage {
         for statement in plan.create(&turn).iter().chain(&plan.fill(&turn)) {
             self.run(statement).await?;
         }
-        let mut refreshes = 0;
+        let (mut refreshes, mut writing) = (0, 0);
         for moment in &story.moments {
             self.run(&format!("{};{}", moment.work.join(";"), clock(moment.now))).await?;
             let told = self.values(&log::ask(&plan.sources)).await?.into_iter().flatten().collect::<String>();
@@ -143,7 +158,10 @@ impl Stage {
                 turn.changes = changed
                     .map(|(changed, source)| (changed == 't').then(|| log::changes(SCHEMA, source)))
                     .collect();
-                refreshes += usize::from(self.refresh(plan, &turn).await?);
+                if let Some(written) = self.refresh(plan, &turn).await? {
+                    refreshes += 1;
+                    writing += usize::from(written > 0);
+                }
             }
             if let Some(differs) = self.differs(story, plan, &turn).await? {
                 return Err(format!("at {}: {differs}\n{}", moment.now, statements(plan, &turn)));
@@ -154,6 +172,7 @@ impl Stage {
         Ok(Ending::Maintained {
             techniques: plan.stages.iter().map(remat_sql::maintain::Stage::technique).collect(),
             refreshes,
+            writing,
         })
     }
 
@@ -165,8 +184,8 @@ impl Stage {
         self.run("delete from s.p; insert into s.p select * from s.v").await
     }
 
-    /// Whether there was anything to do.
-    async fn refresh(&self, plan: &Plan, turn: &Turn) -> Result<bool, Fault> {
+    /// How many rows it wrote; none if there was nothing to do.
+    async fn refresh(&self, plan: &Plan, turn: &Turn) -> Result<Option<i64>, Fault> {
         let changed = turn.changes.iter().any(Option::is_some);
         let crossed = match plan.crossing(turn) {
             Some(condition) if !changed => {
@@ -176,7 +195,7 @@ impl Stage {
             _ => false,
         };
         if !changed && !crossed {
-            return Ok(false);
+            return Ok(None);
         }
         let statements = plan.refresh(turn);
         let (last, first) = statements.split_last().ok_or("a plan without stages")?;
@@ -185,18 +204,18 @@ impl Stage {
         }
         let row = self.sql.query_one(last.as_str(), &[]).await.map_err(|error| told(&error, last))?;
         let counts: Vec<i64> = row.try_get(0).map_err(|error| format!("{error} in: {last}"))?;
-        let [before, after, deleted, _, inserted] = counts[..] else {
+        let [before, after, deleted, updated, inserted] = counts[..] else {
             return Err(format!("{counts:?} from: {last}"));
         };
         if after != before - deleted + inserted {
             return Err(format!("the counts are {counts:?}, so a key stands twice\n{last}"));
         }
-        Ok(true)
+        Ok(Some(deleted + updated + inserted))
     }
 
     /// For a view that is not maintained: whether the story itself is sound.
     async fn merge(&self, story: &Story, rejection: Rejection) -> Result<Ending, Fault> {
-        let key = story.key.join(", ");
+        let key = quoted_list(&story.key);
         for moment in &story.moments {
             let none = format!("select from s.v group by {key} having count(*) > 1 or num_nulls({key}) > 0");
             let script = format!("{};{} select exists ({none})", moment.work.join(";"), clock(moment.now));
@@ -209,8 +228,9 @@ impl Stage {
 
     /// How the public table differs from the view, and which hidden table from its query.
     async fn differs(&self, story: &Story, plan: &Plan, turn: &Turn) -> Result<Option<String>, Fault> {
-        let on: Vec<_> = story.key.iter().map(|name| format!("p.{name} = v.{name}")).collect();
-        let same = story.columns.iter().map(|(name, fidelity)| match fidelity {
+        let on: Vec<_> = story.key.iter().map(|name| format!("p.{0} = v.{0}", quoted(name))).collect();
+        let columns = story.columns.iter().map(|(name, fidelity)| (quoted(name), fidelity));
+        let same = columns.map(|(name, fidelity)| match fidelity {
             Fidelity::Exact => {
                 format!("(p.{name}::text collate \"C\") is not distinct from (v.{name}::text collate \"C\")")
             }
@@ -257,6 +277,10 @@ impl Stage {
 /// The statement that sets the clock.
 fn clock(now: Timestamp) -> String {
     format!("set local remat_test.now = '{now}';")
+}
+
+fn quoted_list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn constant(time: Timestamp) -> String {

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{case::Case, kind::Fidelity, schema, tell::Teller};
 
-/// When a story begins.
-const BEGIN: &str = "2026-03-10T12:00:00Z";
+/// When a story begins: on a day that has an hour less in New York.
+const BEGIN: &str = "2026-03-08T12:00:00Z";
 
 /// How far the clock may move at a time, in seconds.
 const ADVANCES: [i64; 8] = [0, 3600, 1800, 7200, 86_400, 60, 43_200, 3600];
@@ -13,6 +13,8 @@ const ADVANCES: [i64; 8] = [0, 3600, 1800, 7200, 86_400, 60, 43_200, 3600];
 /// Statements and what is said of them; no names but those of tables without a schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Story {
+    /// The time zone of the session.
+    pub(crate) zone: &'static str,
     /// Makes the tables, and their rows.
     pub(crate) tables: Vec<String>,
     /// The query of the view.
@@ -45,6 +47,7 @@ pub(crate) fn tell(case: &Case) -> Story {
         Moment { work: step.work.iter().flat_map(|work| schema::work(case, work)).collect(), now }
     });
     Story {
+        zone: if case.zone { "America/New_York" } else { "UTC" },
         moments: moments.collect(),
         tables: schema::create(case),
         query: told.sql,
@@ -55,7 +58,7 @@ pub(crate) fn tell(case: &Case) -> Story {
 
 impl std::fmt::Display for Story {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "-- begins at {}", begin())?;
+        writeln!(f, "-- begins at {}, time zone {}", begin(), self.zone)?;
         for statement in &self.tables {
             writeln!(f, "{statement};")?;
         }

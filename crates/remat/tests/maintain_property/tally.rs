@@ -8,6 +8,7 @@ use crate::stage::Ending;
 pub(crate) struct Tally {
     maintained: usize,
     refreshes: usize,
+    writing: usize,
     techniques: BTreeMap<String, usize>,
     refused: BTreeMap<String, usize>,
     failures: Vec<String>,
@@ -16,9 +17,10 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn count(&mut self, ending: &Result<Ending, String>) {
         match ending {
-            Ok(Ending::Maintained { techniques, refreshes }) => {
+            Ok(Ending::Maintained { techniques, refreshes, writing }) => {
                 self.maintained += 1;
                 self.refreshes += refreshes;
+                self.writing += writing;
                 let told: Vec<_> = techniques.iter().map(ToString::to_string).collect();
                 *self.techniques.entry(told.join(", ")).or_default() += 1;
             }
@@ -28,6 +30,11 @@ impl Tally {
             }
             Err(_) => {}
         }
+    }
+
+    /// A case that meets a known fault.
+    pub(crate) fn leave_out(&mut self, fault: &str) {
+        *self.refused.entry(format!("(left out) {fault}")).or_default() += 1;
     }
 
     pub(crate) fn fail(&mut self, seed: u64, told: &str) {
@@ -44,6 +51,7 @@ impl Tally {
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.maintained += other.maintained;
         self.refreshes += other.refreshes;
+        self.writing += other.writing;
         for (name, count) in other.techniques {
             *self.techniques.entry(name).or_default() += count;
         }
@@ -60,9 +68,10 @@ impl fmt::Display for Tally {
         let refused: usize = self.refused.values().sum();
         writeln!(
             f,
-            "{} maintained in {} refreshes, {refused} refused, {} failed",
+            "{} maintained in {} refreshes of which {} wrote, {refused} refused, {} failed",
             self.maintained,
             self.refreshes,
+            self.writing,
             self.failures.len()
         )?;
         for (name, count) in self.techniques.iter().chain(&self.refused) {

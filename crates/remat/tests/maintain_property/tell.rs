@@ -233,7 +233,7 @@ fn finish(parts: Parts, from: &str, top: Option<&Top>) -> Told {
         items.iter().enumerate().map(|(n, item)| format!("{} as {}", item.sql, name(n))).collect();
     let mut columns: Vec<_> = items.iter().enumerate().map(|(n, item)| item.named(name(n))).collect();
     let mut sql = format!("select {}{}{from}{}", parts.distinct, list.join(", "), parts.after);
-    let firm = key.is_some() || columns.iter().all(Value::is_firm);
+    let firm = key.is_some() || columns.iter().all(Value::is_sortable);
     if let Some(top) = top.filter(|_| firm && !parts.is_sorted) {
         let sorts: Vec<_> = (0..columns.len()).filter(|&n| columns[n].is_comparable()).collect();
         let first = sorts.get(usize::from(top.by) % sorts.len().max(1)).copied();

@@ -56,8 +56,11 @@ impl<'a> Narrower<'a> {
         let is_exact = match &mut query.body {
             Body::Select(select) => self.select(&as_it_was, select, wants, here),
             Body::Set { operands, .. } => {
-                let each = operands.iter_mut().map(|operand| self.query(operand, wants, true));
-                each.fold(true, |all, one| all && one)
+                let mut is_exact = true;
+                for operand in operands {
+                    is_exact &= self.query(operand, wants, true);
+                }
+                is_exact
             }
             Body::Values(_) => false,
         };
@@ -87,7 +90,7 @@ impl<'a> Narrower<'a> {
         self.sources(query, select, &known);
         self.sublinks(select, &known);
         if here || !is_transparent(as_it_was, &usable) {
-            select.filter.push(among_keys(&able));
+            select.filter.extend(among_keys(&able));
         }
         able.len() == wants.len()
     }
@@ -297,7 +300,7 @@ fn wrap(source: &mut Source, wants: &[Want]) {
         items,
         sources: vec![inner],
         from: vec![crate::ir::Tree::Source(0)],
-        filter: vec![among_keys(&able)],
+        filter: among_keys(&able),
         group: None,
         having: Vec::new(),
         windows: Vec::new(),
@@ -312,15 +315,22 @@ fn wrap(source: &mut Source, wants: &[Want]) {
     source.kind = SourceKind::Query { lateral: false, query: Box::new(query) };
 }
 
-/// That expressions are, together, among the keys.
-fn among_keys(exprs: &[(Expr, usize)]) -> Expr {
+/// That expressions are, together, among the keys. The first is compared alone, too, with DISTINCT: without it, the server takes half
+/// of all rows to be among them, since it knows nothing about a common table expression.
+fn among_keys(exprs: &[(Expr, usize)]) -> Vec<Expr> {
+    let first = exprs.iter().take(1).map(|one| among(std::slice::from_ref(one), "DISTINCT "));
+    let all = (exprs.len() > 1).then(|| among(exprs, ""));
+    first.chain(all).collect()
+}
+
+fn among(exprs: &[(Expr, usize)], distinct: &str) -> Expr {
     let mut all = Expr::text("((");
     for (n, (expr, _)) in exprs.iter().enumerate() {
         all.push_text(if n > 0 { ", " } else { "" });
         expr.clone().pieces.into_iter().for_each(|piece| all.push(piece));
     }
     let names: Vec<String> = exprs.iter().map(|(_, key)| key_name(*key)).collect();
-    all.push_text(&format!(") IN (SELECT {} FROM {KEYS}))", names.join(", ")));
+    all.push_text(&format!(") IN (SELECT {distinct}{} FROM {KEYS}))", names.join(", ")));
     all
 }
 
