@@ -67,7 +67,7 @@ impl Contest {
         definition.key = key.iter().map(Identifier::new).collect::<Result<_, _>>()?;
         definition.settings.search_path = vec![Identifier::new(path)?];
         let view = place.remat.define(&definition).await?;
-        succeeded(place.remat.create(&view, CreateOptions::default()).await?)?;
+        let _ = succeeded(place.remat.create(&view, CreateOptions::default()).await?)?;
         let view = place.remat.view(&definition.name).await?;
         Ok(Self { question, as_of: None, view })
     }

@@ -135,7 +135,7 @@ async fn change(place: &Place, round: i64, changed: i64) -> Outcome {
         .sql
         .batch_execute(&format!(
             "select skyflow_add_analyses({}, {last}, {inserts}, interval '2 seconds');
-             update timeline_analyses a set pulse_data = skyflow_pulse_doc({base} + uuid_hash(a.id), 0.5)
+             update timeline_analyses a set pulse_data = skyflow_pulse_doc({base}::int8 + uuid_hash(a.id), 0.5)
              where  a.id in (select (select id from timeline_analyses where id >= md5('update:' || k)::uuid order by id limit 1)
                              from generate_series({base}, {to_update}) k);
              select skyflow_churn_delete({base}, {deletes});

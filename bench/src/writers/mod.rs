@@ -140,7 +140,7 @@ async fn set_up(place: &Place) -> Outcome<Vec<Burden>> {
             Burden::Ivm => {
                 let view = format!(
                     "create extension pg_ivm;
-                     select create_immv('bench.ivm', 'select name, count(*) as n, sum(amount) as total from {table} group by name')"
+                     select pgivm.create_immv('bench.ivm', 'select name, count(*) as n, sum(amount) as total from {table} group by name')"
                 );
                 place.sql.batch_execute(&view).await?;
             }

@@ -5,9 +5,8 @@
 mod support;
 
 use remat::{
-    capture::{self, Need},
     name::Identifier,
-    operation::CreateOptions,
+    operation::{CreateOptions, RefreshOptions},
     view::{Definition, Strategy},
 };
 use serde_json::{Value, json};
@@ -116,7 +115,8 @@ async fn statements_are_shown_where_they_are_asked_for_and_the_server_reads_them
     kept(&world, "by_user", BY_USER, "user_id").await;
     let plain = world.run(&["explain", "by_user"]).stdout;
     assert!(
-        plain.contains("public.by_user can follow changes in") && !plain.contains("insert into"),
+        plain.contains("public.by_user could follow changes in one stage; its strategy merge does not")
+            && !plain.contains("insert into"),
         "{plain}"
     );
     let shown = world.run(&["explain", "by_user", "--sql"]).stdout;
@@ -131,31 +131,27 @@ async fn what_stands_already_is_told_with_its_size_and_the_cost_of_the_statement
     kept(&world, "by_user", BY_USER, "user_id").await;
     let before = world.json(&["explain", "by_user"], 0);
     let view = only(&before);
-    let hidden = &view["hidden"][0];
-    assert_eq!((&hidden["bytes"], &view["stages"][0]["cost"]), (&Value::Null, &Value::Null));
-    let (table, fill) = (hidden["table"].as_str().unwrap(), hidden["sql"].as_str().unwrap());
-    let query = &fill[fill.to_lowercase().find(" select").unwrap()..];
-    world.db.execute(&format!("create table {table} as {query}")).await;
-    let session = world.remat.session().await.unwrap();
-    let oid = async |table: &str| {
-        u32::try_from(world.db.query_one_i64(&format!("'{table}'::regclass::oid")).await).unwrap()
-    };
-    let view = &world.remat.views().await.unwrap()[0];
-    let needs = [
-        Need { table: oid("sales").await, columns: vec![2, 3, 4] },
-        Need { table: oid("users").await, columns: vec![1, 2] },
-    ];
-    capture::install(&session, &view.definition.settings, view.id, &needs).await.unwrap();
-    let after = world.json(&["explain", "by_user"], 0);
+    let nothing = (&view["wanted"], &view["hidden"][0]["bytes"], &view["stages"][0]["cost"]);
+    assert_eq!(nothing, (&json!(false), &Value::Null, &Value::Null));
+
+    let key = vec![Identifier::new("user_id").unwrap()];
+    let followed = Definition { strategy: Strategy::Incremental, key, ..definition("followed", BY_USER) };
+    let view = world.define(followed).await;
+    world.remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    world.remat.refresh(&view, RefreshOptions::default()).await.unwrap().check().unwrap();
+    let after = world.json(&["explain", "followed"], 0);
+    assert_documented("explain", &after);
     let told = only(&after);
+    assert_eq!((&told["wanted"], &told["obstacle"]), (&json!(true), &Value::Null));
     assert!(told["hidden"][0]["bytes"].as_i64().unwrap() > 0, "{told}");
     assert!(
         told["sources"].as_array().unwrap().iter().all(|source| source["captured"] == json!(true)),
         "{told}"
     );
     assert!(told["stages"][0]["cost"].as_f64().unwrap() > 0.0, "{told}");
+
     world.db.execute("alter table sales disable trigger all").await;
-    let told = world.json(&["explain", "by_user"], 0);
+    let told = world.json(&["explain", "followed"], 0);
     let sources = only(&told)["sources"].as_array().unwrap();
     let sales = sources.iter().find(|source| source["table"] == "public.sales").unwrap();
     assert_eq!(sales["captured"], json!(false), "changes can pass the log by");

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use remat::maintain::{Advice, Explanation, HiddenTold, Refusal, SourceTold, StageTold};
+use remat::{
+    error::Complaint,
+    maintain::{Advice, Explanation, HiddenTold, Refusal, SourceTold, StageTold},
+};
 
 use super::{
     Output,
@@ -25,6 +28,7 @@ fn one(out: &Output, told: &Explanation, sql: bool) -> String {
             parts.push(sources(out, &told.sources));
         }
     }
+    parts.extend(told.obstacle.as_ref().map(obstacle));
     parts.extend((!told.advice.is_empty()).then(|| advised(&told.advice)));
     parts.extend((sql && told.refusal.is_none()).then(|| statements(told)));
     parts.join("\n\n")
@@ -32,11 +36,25 @@ fn one(out: &Output, told: &Explanation, sql: bool) -> String {
 
 fn headline(told: &Explanation) -> String {
     let name = text::name(&told.view);
-    match told.stages.len() {
-        0 => format!("{name} does not follow changes; the strategy {} serves it", told.otherwise),
-        1 => format!("{name} can follow changes in one stage"),
-        n => format!("{name} can follow changes in {n} stages"),
+    let stages = match told.stages.len() {
+        0 => return format!("{name} does not follow changes; the strategy {} serves it", told.otherwise),
+        1 => "one stage".to_owned(),
+        n => format!("{n} stages"),
+    };
+    match told.wanted {
+        true => format!("{name} follows changes in {stages}"),
+        false => format!("{name} could follow changes in {stages}; its strategy {} does not", told.strategy),
     }
+}
+
+fn obstacle(what: &Complaint) -> String {
+    let mut lines = format!("stood in the way when a refresh last tried: {}", clean_lines(&what.primary));
+    for (label, part) in [("detail", &what.detail), ("hint", &what.hint)] {
+        if let Some(part) = part {
+            write!(lines, "\n  {label}: {}", clean_lines(part)).expect(TAKES_ALL);
+        }
+    }
+    lines
 }
 
 fn stages(out: &Output, stages: &[StageTold]) -> String {

@@ -13,7 +13,9 @@ use super::SINCE;
 pub(super) fn as_of_since(expr: &Expr) -> Option<Expr> {
     let pieces = expr.pieces.iter().map(piece_as_of_since).collect::<Option<Vec<_>>>()?;
     let mut past = Expr::default();
-    pieces.into_iter().for_each(|piece| past.push(piece));
+    for piece in pieces {
+        past.push(piece);
+    }
     Some(past)
 }
 

@@ -73,7 +73,7 @@ pub fn plan(view: View<'_>) -> Result<Plan, Rejection> {
     }
     let traced = Tracer { catalog: view.catalog }.trace(view.query)?;
     let choice = choose(&view, traced)?;
-    let mut found = Terms::default();
+    let mut found = Found::default();
     for (flat, exprs) in &choice.flats {
         found.follow(flat, exprs)?;
     }
@@ -82,14 +82,14 @@ pub fn plan(view: View<'_>) -> Result<Plan, Rejection> {
 
 /// What follows the changes, and what it reads.
 #[derive(Default)]
-struct Terms {
+struct Found {
     relations: Vec<QualifiedName>,
     terms: Vec<Term>,
     everything: BTreeSet<usize>,
     crossings: BTreeSet<String>,
 }
 
-impl Terms {
+impl Found {
     fn follow(&mut self, flat: &Flat, exprs: &[ir::Expr]) -> Result<(), Rejection> {
         for (n, leaf) in flat.leaves.iter().enumerate() {
             let LeafKind::Relation { name, .. } = &leaf.kind else { continue };
@@ -122,11 +122,7 @@ impl Terms {
             )
         };
         let term = self.term(flat, leaf, exprs, Some(window)).ok_or_else(untraceable)?;
-        let relation = term::relation_sql(&flat.leaves[leaf].kind).ok_or_else(untraceable)?;
-        let condition = term::crossing(window).ok_or_else(untraceable)?;
-        let condition = term::leaf_sql(flat, &condition);
-        self.crossings
-            .insert(format!("exists (select from {relation} as {} where {condition})", term::alias(leaf)));
+        self.crossings.insert(term::crossing_sql(flat, window).ok_or_else(untraceable)?);
         self.add(term);
         Ok(())
     }
@@ -159,15 +155,15 @@ impl Terms {
         for (source, columns) in self.terms.iter().flat_map(Term::columns) {
             read[source].extend(columns.iter().cloned());
         }
-        let names = |(relation, read): (&QualifiedName, &BTreeSet<String>)| {
+        let source = |(relation, read): (&QualifiedName, &BTreeSet<String>)| {
             let known = view.catalog.relations.get(relation).map(|known| known.columns.as_slice());
             let own = known.unwrap_or_default().iter().map(|column| column.name.clone());
             let columns = own.filter(|name| read.contains(&ir::quoted(name))).collect();
             Source { relation: relation.clone(), columns }
         };
-        let sources = self.relations.iter().zip(&read).map(names).collect();
-        let columns = choice.places.iter().map(|place| target.column(*place).to_owned());
-        let title = format!("rows by {}", columns.collect::<Vec<_>>().join(", "));
+        let sources = self.relations.iter().zip(&read).map(source).collect();
+        let names: Vec<&str> = choice.places.iter().map(|place| view.columns[*place].name.as_str()).collect();
+        let title = format!("rows by {}", names.join(", "));
         let types = choice.places.iter().map(|place| view.columns[*place].type_name.clone()).collect();
         let restricted = restricted(view, choice, &target);
         let scope = Scope {
@@ -208,7 +204,8 @@ fn within(is_of_key: bool, places: &[usize], target: &Target, alias: &str) -> St
         places.iter().map(|place| format!("{alias}.{}", target.column(*place))).collect();
     let names: Vec<String> = (0..places.len()).map(key_name).collect();
     let (columns, names) = (columns.join(", "), names.join(", "));
-    let within = format!("({columns}) in (select {names} from {KEYS})");
+    let distinct = if places.len() == 1 { "distinct " } else { "" };
+    let within = format!("({columns}) in (select {distinct}{names} from {KEYS})");
     if is_of_key { within } else { format!("({within} or {columns} is null)") }
 }
 
@@ -228,12 +225,9 @@ impl Scope {
     fn changes(&self, turn: &Turn) -> Vec<String> {
         let used = (0..self.read.len()).filter(|n| turn.changes.get(*n).is_some_and(Option::is_some));
         let one = |n: usize| {
-            let columns: String = self.read[n].iter().map(|column| format!(", {column}")).collect();
-            format!(
-                "{} as materialized (select w{columns} from {} as c)",
-                term::changes_of(n),
-                changes_gap(n)
-            )
+            let columns = [&["remat_w".to_owned()], &*self.read[n]].concat().join(", ");
+            let (name, changes) = (term::changes_of(n), changes_gap(n));
+            format!("{name} as materialized (select {columns} from {changes} as c)")
         };
         used.map(one).collect()
     }

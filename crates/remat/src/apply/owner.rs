@@ -6,7 +6,7 @@ use crate::{
     maintain,
     name::{Identifier, RelationName},
     pg::{Session, catalog, lock},
-    store::views,
+    store::{plans, views},
     strategy::merge,
     view::{Definition, RelationKind, View},
 };
@@ -49,6 +49,8 @@ async fn give(session: &Session, view: &View, owner: &Identifier) -> Result<(), 
             session.batch(&format!("grant usage, create on schema remat_query to {owner}")).await?;
             patiently(alter("view", &merge::defining_view(view.id))).await?;
             patiently(alter("table", &relation.name)).await?;
+            // What belongs to the former owner is made anew.
+            plans::mark_stale(session, view.id).await?;
         }
         _ => drop(patiently(alter("materialized view", &relation.name)).await?),
     }

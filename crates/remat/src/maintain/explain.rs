@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     capture,
-    error::{Error, ErrorKind},
+    error::{Complaint, Error, ErrorKind},
     failure::Failure,
     name::{Identifier, RelationName},
     operation::pin,
@@ -26,7 +26,7 @@ use crate::{
         Session,
         catalog::{self, Relation},
     },
-    store::captures,
+    store::{captures, plans},
     view::{RelationKind, Strategy, View},
 };
 
@@ -39,6 +39,8 @@ pub struct Explanation {
     pub strategy: Strategy,
     /// True when a plan could be made by which it follows changes.
     pub incremental: bool,
+    /// True when its strategy asks for that: `incremental`, or `auto` with a key.
+    pub wanted: bool,
     /// The strategy that serves it where it does not.
     pub otherwise: Strategy,
     /// What a refresh does, one statement each; the last one writes the view.
@@ -49,6 +51,8 @@ pub struct Explanation {
     pub sources: Vec<SourceTold>,
     /// Why there is no plan.
     pub refusal: Option<Refusal>,
+    /// What stood in the way of a plan when a refresh last made one ready, such as a missing right; it may have gone since.
+    pub obstacle: Option<Complaint>,
     /// Indexes that would serve its refreshes.
     pub advice: Vec<Advice>,
 }
@@ -138,29 +142,44 @@ async fn told(session: &Session, view: &View) -> Result<Explanation, Error> {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
             .with_hint(format!("Run `remat create {name}`."))
     })?;
-    let compiled = compiled(session, view, &relation).await?;
+    let compiled = Box::pin(compiled(session, view, &relation)).await?;
     let strategy = view.definition.strategy;
     let mut explanation = Explanation {
         view: name.clone(),
         strategy,
         incremental: false,
+        wanted: view.definition.follows_changes(),
         otherwise: if relation.kind == Some(RelationKind::Table) { Strategy::Merge } else { strategy },
         stages: Vec::new(),
         hidden: Vec::new(),
         sources: Vec::new(),
         refusal: None,
+        obstacle: None,
         advice: Vec::new(),
     };
     match compiled.outcome {
         Err(rejection) => explanation.refusal = Some(refusal(rejection, &compiled.text)),
         Ok((planned, reading)) => {
             explanation.incremental = true;
+            explanation.obstacle = obstacle(session, view).await?;
             explanation.advice = advised(&planned, &reading);
             let plans = Plans { session, view, relation: &relation, planned: &planned };
             full_names(session, async || plans.tell(&mut explanation).await).await?;
         }
     }
     Ok(explanation)
+}
+
+/// What is known to stand in the way beside the compiler.
+async fn obstacle(session: &Session, view: &View) -> Result<Option<Complaint>, Failure> {
+    let stored = plans::known(session, view.id).await?.and_then(|known| known.plan);
+    let refused = stored.and_then(|stored| stored.found.err()).filter(|refusal| refusal.code.is_none());
+    Ok(refused.map(|plans::Refusal { primary, detail, hint, .. }| Complaint {
+        primary,
+        detail,
+        hint,
+        ..Complaint::default()
+    }))
 }
 
 fn refusal(rejection: Rejection, text: &str) -> Refusal {
@@ -262,17 +281,14 @@ impl Plans<'_> {
         let Some(capture) = captures::told(self.session, source.oid, &numbers).await? else {
             return Ok(None);
         };
-        let columns: String = source
-            .columns
-            .iter()
-            .map(|(name, number)| format!(", l.a{number} as {}", quoted(name)))
-            .collect();
+        let column = |(name, number): &(String, i16)| format!("l.a{number} as {}", quoted(name));
+        let sign = "l.sign::pg_catalog.int4 as remat_w".to_owned();
+        let columns: Vec<_> = std::iter::once(sign).chain(source.columns.iter().map(column)).collect();
+        let columns = columns.join(", ");
         let since = captures::snapshot(self.session, self.view.id).await?;
         let new = since.map_or_else(String::new, |since| format!(" and {}", since.is_new("l")));
         let log = capture::log_of(capture).to_sql();
-        Ok(Some(format!(
-            "(select l.sign::pg_catalog.int4 as w{columns} from {log} l where l.sign <> 0{new})"
-        )))
+        Ok(Some(format!("(select {columns} from {log} l where l.sign <> 0{new})")))
     }
 
     async fn bytes_of(&self, table: &RelationName) -> Result<Option<i64>, Failure> {

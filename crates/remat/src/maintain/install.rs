@@ -53,15 +53,31 @@ pub(crate) async fn way(remat: &Remat, view_id: i64, asked: Option<Strategy>) ->
     let cancellable = remat.cancellable(&session);
     let found = find(&session, view_id, asked).await;
     drop(cancellable);
-    let found = found?;
-    remat.give_back(session);
-    Ok(found)
+    match found {
+        Ok(way) => {
+            remat.give_back(session);
+            Ok(way)
+        }
+        Err(failure) if is_nobodys_obstacle(failure.kind) => Err(failure.into()),
+        // A merge needs nothing of this.
+        Err(failure) => Ok(Way::Otherwise(Some(failure.complaint.primary))),
+    }
+}
+
+/// Whether a merge would meet the same, or must not be tried.
+fn is_nobodys_obstacle(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::ConnectionLost | FailureKind::ServerUnavailable | FailureKind::Cancelled)
 }
 
 async fn find(session: &Session, view_id: i64, asked: Option<Strategy>) -> Result<Way, Failure> {
     let Some(known) = plans::known(session, view_id).await? else { return Ok(Way::Otherwise(None)) };
     if !is_wanted(&known, asked) {
         return Ok(Way::Otherwise(None));
+    }
+    if !known.may_keep {
+        return Ok(Way::Otherwise(Some(
+            "the role of remat may not write remat.view_states and its kin".into(),
+        )));
     }
     match standing(known, view_id) {
         Some(way) => Ok(way),
@@ -123,7 +139,7 @@ async fn install(session: &Session, view_id: i64) -> Result<Way, Failure> {
     Ok(ready.unwrap_or_else(|| Way::Otherwise(Some("what it needs does not stay in place".into()))))
 }
 
-/// Whether the same may succeed without anybody's doing: then the run fails of it and is tried again.
+/// Whether the same may succeed without anybody's doing: then it is not kept as a reason.
 fn may_pass(failure: &Failure) -> bool {
     matches!(failure.kind.remedy(), Remedy::RetryWork) || failure.kind == FailureKind::Cancelled
 }
@@ -364,7 +380,7 @@ fn changes(source: &super::PlannedSource, capture_id: i64, since: &plans::Since)
     };
     let columns: String = source.columns.iter().map(column).collect();
     format!(
-        "(select l.sign::pg_catalog.int4 as w{columns} from {} l where {} and l.sign operator(pg_catalog.<>) 0)",
+        "(select l.sign::pg_catalog.int4 as remat_w{columns} from {} l where {} and l.sign operator(pg_catalog.<>) 0)",
         capture::log_of(capture_id).to_sql(),
         since.snapshot.is_new("l")
     )

@@ -455,3 +455,21 @@ async fn a_view_is_compiled_from_the_query_of_its_table_and_its_session_keeps_it
     let kept: Planned = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(kept, plan, "a plan is kept in the database");
 }
+
+#[tokio::test]
+async fn the_types_that_the_compiler_asks_for_are_told_and_nothing_is_run_for_that() {
+    let door = Door::open(&format!(
+        "{SALES}; create function counted(int) returns int immutable language sql as 'select $1';
+         create table prices (id int primary key, price numeric(12, 2) not null, at timestamptz not null)"
+    ))
+    .await;
+    let query = "select date_trunc('day', p.at) as k, sum(p.price) as total, max(counted(p.id)) as highest,
+                   min(counted(7)) as lowest from prices p group by 1";
+    let view = door.managed(query).await;
+    let relation =
+        relation_by_oid(&door.session, view.relation.as_ref().unwrap().oid).await.unwrap().unwrap();
+    door.session.batch("begin").await.unwrap();
+    let compiled = compiled(&door.session, &view, &relation).await.unwrap();
+    compiled.outcome.unwrap_or_else(|refused| panic!("{refused:?}"));
+    door.session.batch("commit").await.unwrap();
+}

@@ -193,10 +193,12 @@ $$;
 
 -- What stands under a name; unlike a cast to regclass it asks for no privilege on the schema.
 create function remat.relation_at(schema_name text, relation_name text) returns oid
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where  n.nspname = $1 and c.relname = $2
+begin
+  return (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+          where  n.nspname = $1 and c.relname = $2);
+end
 $$;
 
 -- A relation's query as the server prints it, under an empty search path, so that it names every object in full

@@ -54,44 +54,56 @@ create table remat.view_states (
 -- promoted goes on with both, and what it had not received of a log it had not received of the state either; so the
 -- timeline is no part of it.
 create function remat.system() returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select format('%s/%s', s.system_identifier, d.oid)
-  from   pg_control_system() s join pg_database d on d.datname = current_database()
+begin
+  return (select format('%s/%s', s.system_identifier, d.oid)
+          from   pg_control_system() s join pg_database d on d.datname = current_database());
+end
 $$;
 
 -- A table and all that stands below it, with what ties each to the one above.
 create function remat.capture_levels(of_relation oid) returns table (relation oid, link text)
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  with recursive level(relation, link) as (
-    select of_relation, ''
-    union all
-    select i.inhrelid, format('%s %s', i.inhparent, i.xmin)
-    from   level l join pg_inherits i on i.inhparent = l.relation
-  )
-  select l.relation, l.link from level l
+#variable_conflict use_column
+begin
+  return query
+    with recursive level(relation, link) as (
+      select of_relation, ''
+      union all
+      select i.inhrelid, format('%s %s', i.inhparent, i.xmin)
+      from   level l join pg_inherits i on i.inhparent = l.relation
+    )
+    select l.relation, l.link from level l;
+end
 $$;
 
 -- The triggers by which a function logs the changes of a relation, and for how many kinds of statements they do that
 -- whatever session_replication_role says.
 create function remat.capture_triggers(of_relation oid, writer oid, out triggers text, out count bigint)
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
+begin
   select string_agg(format('%s %s %s %s', t.oid, t.tgtype, t.tgenabled, t.xmin), ',' order by t.oid),
          count(distinct t.tgtype) filter (where t.tgenabled = 'A')
+  into   triggers, count
   from   pg_trigger t
-  where  t.tgrelid = of_relation and t.tgfoid = writer
+  where  t.tgrelid = of_relation and t.tgfoid = writer;
+end
 $$;
 
+-- In PL/pgSQL, which keeps its plans from call to call; each refresh asks twice.
+--
 -- A hash over all that could let a change of these columns pass unlogged, or that shows that one may have; null when
 -- one could pass now. Every fact is a text, and sound or not. A transaction as the xmin of a catalog's row tells that
 -- somebody changed the row, even if he changed it back. What moves a table's rows about (VACUUM FULL, CLUSTER) leaves these
 -- rows alone.
 create function remat.capture_fingerprint(of_capture bigint, of_columns smallint[] default null) returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  with capture as (
+begin
+  return (with capture as (
     select c.relation, c.installed, c.columns, c.layout, coalesce(of_columns, c.columns) as wanted,
            c.id, remat.relation_at('remat_log', 't' || c.id) as log, remat.relation_at('remat_log', 'v' || c.id) as holder,
            (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -130,7 +142,8 @@ as $$
     from   capture c cross join unnest(c.wanted) n
     left   join pg_attribute a on a.attrelid = c.relation and a.attnum = n
   )
-  select md5(string_agg(f.what, ';' order by f.what)) from fact f having bool_and(f.is_sound)
+  select md5(string_agg(f.what, ';' order by f.what)) from fact f having bool_and(f.is_sound));
+end
 $$;
 
 -- Reading ----------------------------------------------------------------------------------------------------------
@@ -248,9 +261,10 @@ create table remat.view_plans (
 
 -- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
 create function remat.plan_stands(p remat.view_plans) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select not p.is_stale and p.system = remat.system()
+begin
+  return (select not p.is_stale and p.system = remat.system()
          and cardinality(p.hidden) = (select count(*) from pg_class c where c.oid = any(p.hidden))
          and cardinality(p.sources) = (
                select count(*)
@@ -259,7 +273,8 @@ as $$
                join   remat.capture_consumers k on k.view_id = v.id
                join   remat.captures c on c.id = k.capture_id and c.system = p.system and c.relation = any(p.sources)
                where  v.id = p.view_id
-               and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select'))
+               and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select')));
+end
 $$;
 
 -- Pruning ----------------------------------------------------------------------------------------------------------

@@ -235,6 +235,8 @@ async fn settle_failure(
     next: Option<Next>,
 ) -> Result<(), Error> {
     session.batch("rollback").await?;
+    let cancelled = as_cancelled(session, lease, failure).await?;
+    let failure = cancelled.as_ref().unwrap_or(failure);
     let ending = Ending {
         strategy: failure.attempted.strategy.clone(),
         reason: failure.attempted.reason.clone(),
@@ -245,6 +247,17 @@ async fn settle_failure(
         ..Ending::default()
     };
     Ok(queue::end(session, lease, resolve::status_after(failure), &ending, next).await?)
+}
+
+/// Under one snapshot a request to cancel, which is written to the row of the run, shows as a conflict at its end.
+async fn as_cancelled(
+    session: &Session,
+    lease: Lease,
+    failure: &Failure,
+) -> Result<Option<Failure>, Failure> {
+    let asked =
+        failure.kind == FailureKind::Serialization && runs::is_cancel_asked(session, lease.run_id).await?;
+    Ok(asked.then(|| Failure::new(FailureKind::Cancelled, "cancelled on request")))
 }
 
 async fn settle_skip(session: &Session, lease: Lease, view_id: i64, reason: String) -> Result<(), Failure> {

@@ -96,7 +96,10 @@ async fn by_changes(frame: &Frame<'_>, options: RefreshOptions, ready: &Ready) -
             skipped(session, &relation, Skip { counted, known_rows, as_of, reason: reason.into() }).await
         }
         Outcome::Done(choice, mut report) => {
-            report.rows = count(session, &relation, counted, report.rows).await?;
+            // Every run of a managed table counts, so what is known is exact.
+            let how = if report.rows.after.is_some() { RowCount::Estimated } else { counted };
+            let how = if counted == RowCount::None { counted } else { how };
+            report.rows = count(session, &relation, how, report.rows).await?;
             ending(session, &relation, choice, &report, &work.phases, counted).await
         }
     }
@@ -188,8 +191,11 @@ async fn skipped(session: &Session, relation: &Relation, skip: Skip) -> Result<E
     let Skip { counted, known_rows, as_of, reason } = skip;
     let known = match counted {
         RowCount::None => None,
-        RowCount::Exact => Some(count_all(session, relation).await?),
-        RowCount::Estimated => known_rows,
+        // Every run of a managed table counts, so what is known is exact.
+        RowCount::Exact if relation.kind != Some(RelationKind::Table) || known_rows.is_none() => {
+            Some(count_all(session, relation).await?)
+        }
+        RowCount::Exact | RowCount::Estimated => known_rows,
     };
     let none = Some(0);
     Ok(Ending {

@@ -142,7 +142,7 @@ fn every_refusal_names_its_line() {
         ("\nkey = [\n  \"a\",\n  1]", "views/v.sql:5: \"key\" must be a list of texts"),
         (
             "strategy = \"fast\"",
-            "views/v.sql:2: \"fast\" is not one of: regular, concurrent, swap, merge, auto",
+            "views/v.sql:2: \"fast\" is not one of: regular, concurrent, swap, merge, incremental, auto",
         ),
         ("tags = [\"a\"]\nstrategy = \"merge\"", "views/v.sql:3: strategy merge needs a key"),
         ("\nschedule = \"@never\"", "views/v.sql:3: schedule \"@never\" is not valid"),

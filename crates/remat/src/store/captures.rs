@@ -191,13 +191,13 @@ pub async fn snapshot(session: &Session, view_id: i64) -> Result<Option<Snapshot
     Ok(row.map(|row| Snapshot(row.get(0))))
 }
 
-/// When a view's state was stored, as a constant of SQL; NULL before the first fill.
+/// As of when a view's contents are, as a constant of SQL; NULL before the first fill.
 pub(crate) async fn since(session: &Session, view_id: i64) -> Result<String, Failure> {
-    let sql = "select stored_at::text from remat.view_states where view_id = $1 and system = remat.system()";
+    let sql = "select as_of::text from remat.view_states where view_id = $1 and system = remat.system()";
     let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
-    let stored: Option<String> = row.map(|row| row.get(0));
-    let stored = stored.map_or_else(|| "null".to_owned(), |stored| literal(&stored));
-    Ok(format!("{stored}::pg_catalog.timestamptz"))
+    let as_of: Option<String> = row.map(|row| row.get(0));
+    let as_of = as_of.map_or_else(|| "null".to_owned(), |as_of| literal(&as_of));
+    Ok(format!("{as_of}::pg_catalog.timestamptz"))
 }
 
 /// The capture that tells every change of these columns of a table.

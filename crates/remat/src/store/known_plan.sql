@@ -8,7 +8,12 @@ select v.strategy,
        coalesce(extract(epoch from clock_timestamp() - p.made_at)::int8, 0),
        s.oids,
        s.schemas,
-       s.names
+       s.names,
+       pg_catalog.has_table_privilege('remat.view_states', 'insert')
+         and pg_catalog.has_table_privilege('remat.view_states', 'update')
+         and pg_catalog.has_table_privilege('remat.view_states', 'delete')
+         and pg_catalog.has_any_column_privilege('remat.view_plans', 'update')
+         and pg_catalog.has_any_column_privilege('remat.contents', 'update')
 from   remat.views v
 left   join remat.view_plans p on p.view_id = v.id
 cross  join lateral (

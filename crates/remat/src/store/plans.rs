@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) strategy: Strategy,
     /// True when it has a key and therefore, unless the strategy says otherwise, a table.
     pub(crate) has_key: bool,
+    /// False when the role of the session may not keep what a view has read.
+    pub(crate) may_keep: bool,
     /// Its plan, if one was ever sought.
     pub(crate) plan: Option<Stored>,
 }
@@ -85,6 +87,7 @@ fn from_row(row: &Row) -> Result<Known, Failure> {
     Ok(Known {
         strategy: row.get::<_, &str>(0).parse()?,
         has_key: row.get(1),
+        may_keep: row.get(10),
         plan: row.get::<_, bool>(2).then(stored).transpose()?,
     })
 }

@@ -140,6 +140,12 @@ pub async fn annotate(session: &Session, run_id: i64, facts: &Value) -> Result<(
     session.execute(sql, &[(&run_id, Type::INT8), (facts, Type::JSONB)]).await.map(drop)
 }
 
+/// True when somebody wants a run cancelled.
+pub async fn is_cancel_asked(session: &Session, run_id: i64) -> Result<bool, Failure> {
+    let sql = "select cancel_asked_at is not null from remat.runs where id = $1";
+    Ok(session.query_one(sql, &[(&run_id, Type::INT8)]).await?.get(0))
+}
+
 /// Notes that the outcome of a run is not known yet.
 pub async fn mark_unknown(session: &Session, lease: Lease) -> Result<(), Failure> {
     let sql = "update remat.runs set status = 'unknown' where id = $1 and fence = $2 and status = 'running'";

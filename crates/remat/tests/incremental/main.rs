@@ -2,9 +2,11 @@
 //! comes and goes with it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unused_must_use, reason = "what refreshes here has judged the run")]
 
 mod changes;
 mod ddl;
+mod example;
 mod fixture;
 mod load;
 mod place;

@@ -65,14 +65,22 @@ async fn follow(seed: u64, rounds: usize) {
     assert_eq!(wide, Vec::<&str>::new(), "never restricted");
 }
 
+/// Some rounds in CI, many with `REMAT_SOAK`, from the seed that `REMAT_SOAK_SEED` names.
+fn length(seed: u64) -> (u64, usize) {
+    let named = std::env::var("REMAT_SOAK_SEED").map_or(0, |seed| seed.parse().unwrap());
+    (seed + named, if std::env::var_os("REMAT_SOAK").is_some() { 200 } else { 12 })
+}
+
 #[tokio::test]
 async fn every_shape_follows_random_changes() {
-    follow(1, 12).await;
+    let (seed, rounds) = length(1);
+    follow(seed, rounds).await;
 }
 
 #[tokio::test]
 async fn every_shape_follows_other_random_changes() {
-    follow(2, 12).await;
+    let (seed, rounds) = length(1001);
+    follow(seed, rounds).await;
 }
 
 #[tokio::test]

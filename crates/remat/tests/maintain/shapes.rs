@@ -459,6 +459,181 @@ pub(crate) const SHAPES: &[(&str, &str, &str)] = &[
         "kind",
         "select q.kind, count(*) as n, count(distinct q.id) as ids from (select 'sale' as kind, id from shop.sales where sold_at > now() - interval '20 hours' union all select 'refund', sale_id from shop.refunds where made_at > now() - interval '20 hours') q group by q.kind",
     ),
+    (
+        "clock window on a side that may be missing",
+        "id, seq",
+        "select s.id, r.seq, r.made_at from shop.sales s left join shop.refunds r on r.sale_id = s.id where r.made_at < now() - interval '2 hours'",
+    ),
+    (
+        "full join keyed by either side",
+        "id",
+        "select coalesce(s.id, r.sale_id * 1000 + r.seq) as id, s.cents, r.cents as back from shop.sales s full join shop.refunds r on r.sale_id = s.item_id and r.seq = s.id",
+    ),
+    (
+        "full join within a left join",
+        "id",
+        "select u.id, count(q.n) as n, max(q.kind) as kind from shop.users u left join (select coalesce(t.id, i.id) as n, i.kind from shop.teams t full join shop.items i on i.id = t.id) q on q.n = u.score group by u.id",
+    ),
+    (
+        "full join of groups",
+        "id",
+        "select id, q.n, m.n as marks from (select user_id as id, count(*) as n from shop.sales group by user_id) q full join (select user_id as id, count(*) as n from shop.marks where user_id is not null group by user_id) m using (id)",
+    ),
+    (
+        "full join and then a left join",
+        "id",
+        "select id, t.name, u.name as who, q.n from shop.teams t full join shop.users u using (id) left join (select team_id as id, count(*) as n from shop.users where team_id is not null group by team_id) q using (id)",
+    ),
+    (
+        "right join of a left join",
+        "id",
+        "select t.id, count(q.id) as n, sum(q.cents) as cents from (select u.id, u.team_id, s.cents from shop.users u left join shop.sales s on s.user_id = u.id) q right join shop.teams t on t.id = q.team_id group by t.id",
+    ),
+    (
+        "inner join over a left join",
+        "id",
+        "select s.id, t.name from shop.sales s left join shop.users u on u.id = s.user_id join shop.teams t on t.id = u.team_id",
+    ),
+    (
+        "two sides put for NULL in the key",
+        "id, who, what",
+        "select s.id, coalesce(u.score, -1) as who, coalesce(i.kind, 'none') as what from shop.sales s left join shop.users u on u.id = s.user_id and u.active left join shop.items i on i.id = s.item_id and i.price > 2",
+    ),
+    (
+        "groups by what two sides put for NULL",
+        "who, what",
+        "select coalesce(u.country, 'none') as who, coalesce(i.kind, 'none') as what, count(*) as n from shop.sales s left join shop.users u on u.id = s.user_id left join shop.items i on i.id = s.item_id group by coalesce(u.country, 'none'), coalesce(i.kind, 'none')",
+    ),
+    (
+        "in of a union",
+        "id",
+        "select id from shop.users where id in (select user_id from shop.sales where cents > 120 union select user_id from shop.marks where mark > 1)",
+    ),
+    (
+        "not in of a union",
+        "id",
+        "select id from shop.users where id not in (select user_id from shop.sales where cents > 120 union all select user_id from shop.marks where mark > 2)",
+    ),
+    (
+        "exists over what is left",
+        "id",
+        "select id from shop.users u where exists (select user_id from shop.sales s where s.user_id = u.id except select user_id from shop.marks m where m.user_id = u.id)",
+    ),
+    (
+        "not exists over a full join",
+        "id",
+        "select t.id from shop.teams t where not exists (select from (select * from shop.users where team_id = t.id) u full join (select * from shop.marks where user_id = t.id) m on m.user_id = u.id)",
+    ),
+    (
+        "in with an expression",
+        "id",
+        "select id from shop.users where id + 1 in (select user_id from shop.sales where cents > 60) and score - 1 not in (select mark from shop.marks where item_id > 5)",
+    ),
+    (
+        "in within on",
+        "id",
+        "select u.id, count(s.id) as n from shop.users u left join shop.sales s on s.user_id = u.id and s.item_id in (select i.id from shop.items i where i.kind = 'pen') group by u.id",
+    ),
+    (
+        "cte in a sub-select",
+        "id",
+        "select u.id, (with m as (select max(s.cents) as c from shop.sales s where s.user_id = u.id) select c from m) as most from shop.users u",
+    ),
+    (
+        "cte read in a sub-select",
+        "id",
+        "with n as (select user_id, sum(cents) as c from shop.sales group by user_id) select u.id, u.name from shop.users u where exists (select from n where n.user_id = u.id and n.c > 200)",
+    ),
+    (
+        "cte read by in",
+        "id",
+        "with n as (select user_id from shop.sales group by user_id having count(*) > 4) select u.id, u.name from shop.users u where u.id in (select user_id from n)",
+    ),
+    (
+        "lateral in a lateral",
+        "id",
+        "select u.id, l.n, l.back from shop.users u cross join lateral (select count(*) as n, sum(x.back) as back from shop.sales s cross join lateral (select sum(r.cents) as back from shop.refunds r where r.sale_id = s.id) x where s.user_id = u.id) l",
+    ),
+    (
+        "left lateral with a limit",
+        "id",
+        "select u.id, l.id as sale, l.kind from shop.users u left join lateral (select s.id, i.kind from shop.sales s join shop.items i on i.id = s.item_id where s.user_id = u.id order by s.cents desc, s.id limit 1) l on true",
+    ),
+    (
+        "lateral whose result joins on",
+        "id",
+        "select u.id, i.kind from shop.users u cross join lateral (select s.item_id from shop.sales s where s.user_id = u.id order by s.cents desc, s.id limit 1) l left join shop.items i on i.id = l.item_id",
+    ),
+    (
+        "lateral over a union",
+        "id",
+        "select u.id, l.n, l.x from shop.users u cross join lateral (select count(*) as n, sum(q.x) as x from (select s.cents as x from shop.sales s where s.user_id = u.id union all select m.mark from shop.marks m where m.user_id = u.id) q) l",
+    ),
+    (
+        "rollup in a lateral",
+        "id",
+        "select u.id, (select string_agg(q.n::text, ',' order by q.n) from (select count(*) as n from shop.sales s where s.user_id = u.id group by rollup (s.note)) q) as levels from shop.users u",
+    ),
+    (
+        "window in a lateral",
+        "id, sale",
+        "select u.id, l.id as sale, l.rank from shop.users u cross join lateral (select s.id, rank() over (order by s.cents desc) as rank from shop.sales s where s.user_id = u.id) l",
+    ),
+    (
+        "sub-select of an aggregate of the outer query",
+        "id",
+        "select u.team_id as id, count(*) as n, (select count(*) from shop.sales s where s.user_id = max(u.id)) as of_last from shop.users u where u.team_id is not null group by u.team_id",
+    ),
+    (
+        "filter with a sub-select",
+        "user_id",
+        "select s.user_id, count(*) filter (where exists (select from shop.refunds r where r.sale_id = s.id)) as back, count(*) as n from shop.sales s group by s.user_id",
+    ),
+    (
+        "case with a sub-select",
+        "id",
+        "select u.id, case when exists (select from shop.sales s where s.user_id = u.id and s.cents > 100) then 'big' when u.id in (select user_id from shop.marks) then 'marked' else 'small' end as size from shop.users u",
+    ),
+    (
+        "distinct of a join",
+        "country, kind",
+        "select distinct u.country, i.kind from shop.sales s join shop.users u on u.id = s.user_id join shop.items i on i.id = s.item_id where u.country is not null",
+    ),
+    (
+        "distinct of a window",
+        "user_id, n",
+        "select distinct user_id, count(*) over (partition by user_id) as n from shop.sales",
+    ),
+    (
+        "function over a row in from",
+        "id, n",
+        "select s.id, g.n from shop.sales s cross join lateral generate_series(1, s.cents / 50) g (n)",
+    ),
+    (
+        "values with columns in groups",
+        "name",
+        "select v.name, sum(v.n) as n, count(*) as rows from shop.sales s cross join lateral (values ('cents', s.cents), ('user', s.user_id)) v (name, n) group by v.name",
+    ),
+    (
+        "keys of two tables",
+        "id, item",
+        "select u.id, i.id as item, count(s.id) as n from shop.users u cross join shop.items i left join shop.sales s on s.user_id = u.id and s.item_id = i.id where i.kind = 'pen' group by u.id, i.id",
+    ),
+    (
+        "range join",
+        "id, item",
+        "select u.id, i.id as item from shop.users u join shop.items i on i.price < u.score and i.price > u.score - 3",
+    ),
+    (
+        "three levels of groups",
+        "region",
+        "select coalesce(t.region, 0) as region, sum(q.n) as n, max(q.most) as most from (select x.team_id, count(*) as n, max(x.cents) as most from (select u.id, u.team_id, sum(s.cents) as cents from shop.users u join shop.sales s on s.user_id = u.id group by u.id) x group by x.team_id) q join shop.teams t on t.id = q.team_id group by coalesce(t.region, 0)",
+    ),
+    (
+        "group by of a left join of groups",
+        "id, kind",
+        "select u.id, coalesce(q.kind, 'none') as kind, sum(q.n) as n from shop.users u left join (select s.user_id, i.kind, count(*) as n from shop.sales s left join shop.items i on i.id = s.item_id group by s.user_id, i.kind) q on q.user_id = u.id and q.kind <> 'cup' group by u.id, coalesce(q.kind, 'none') having coalesce(q.kind, 'none') = 'none' or u.id > 0",
+    ),
 ];
 
 /// Shapes that cannot be traced, each with its code.

@@ -19,7 +19,7 @@ declare own record;
 begin
   for own in select n.nspname, c.relname, c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
               where n.nspname in ('shop', 'tpch') and c.relkind = 'r' loop
-    execute format('create table log.%I as select 1 as w, * from %I.%I with no data', own.relname, own.nspname, own.relname);
+    execute format('create table log.%I as select 1 as remat_w, * from %I.%I with no data', own.relname, own.nspname, own.relname);
     execute format('create function log.%I() returns trigger language plpgsql as $f$
       begin
         if tg_op <> ''INSERT'' then insert into log.%I select -1, * from old_rows; end if;
@@ -156,7 +156,7 @@ impl World {
             let is_empty =
                 self.text(&format!("select (not exists (select from {log}))::text")).await == "true";
             let columns: String = source.columns.iter().map(|name| format!(", \"{name}\"")).collect();
-            changes.push((!is_empty).then(|| format!("(select w{columns} from {log})")));
+            changes.push((!is_empty).then(|| format!("(select remat_w{columns} from {log})")));
         }
         let public = format!("kept.\"{}\"", kept.name);
         Turn { public, hidden: Vec::new(), changes, since: format!("'{since}'::timestamptz") }

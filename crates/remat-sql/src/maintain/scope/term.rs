@@ -53,7 +53,7 @@ impl Term {
                 Some((source, columns)) if n > 0 && has_changed(*source) => {
                     let (columns, changes) = (columns.join(", "), changes_of(*source));
                     format!(
-                        "(select {columns} from {text} union all select {columns} from {changes} where w = -1) {alias}"
+                        "(select {columns} from {text} union all select {columns} from {changes} where remat_w = -1) {alias}"
                     )
                 }
                 _ => format!("{text} {alias}"),
@@ -105,11 +105,11 @@ pub(super) fn term(
     if let Some(window) = window {
         filter.push(crossing(window)?);
     }
-    Some(way.term(filter, window.is_some(), source_of))
+    Some(way.term(&filter, window.is_some(), source_of))
 }
 
 /// The condition that a row crossed a bound of time since the last refresh.
-pub(super) fn crossing(window: &Window) -> Option<Expr> {
+fn crossing(window: &Window) -> Option<Expr> {
     let (then, now) = (as_of_since(&window.bound)?, window.bound.clone());
     let text = |words: &'static str| move || Expr::text(words);
     let (row, then, now) = (|| window.expr.clone(), || then.clone(), || now.clone());
@@ -130,17 +130,19 @@ pub(super) fn crossing(window: &Window) -> Option<Expr> {
     ]))
 }
 
-/// An expression over leaves as SQL.
-pub(super) fn leaf_sql(flat: &Flat, expr: &Expr) -> String {
-    ir::expr_sql(&level(flat), expr)
+/// The condition that a row of a leaf crossed a bound of time, as SQL.
+pub(super) fn crossing_sql(flat: &Flat, window: &Window) -> Option<String> {
+    let relation = relation_sql(&flat.leaves[window.leaf].kind)?;
+    let condition = ir::expr_sql(&level(flat, &[window.leaf]), &crossing(window)?);
+    Some(format!("exists (select from {relation} as {} where {condition})", alias(0)))
 }
 
-pub(super) fn alias(leaf: usize) -> String {
-    format!("x{leaf}")
+fn alias(place: usize) -> String {
+    format!("x{place}")
 }
 
 /// A relation as SQL.
-pub(super) fn relation_sql(kind: &LeafKind) -> Option<String> {
+fn relation_sql(kind: &LeafKind) -> Option<String> {
     let LeafKind::Relation { name, only, .. } = kind else { return None };
     let only = if *only { "only " } else { "" };
     Some(format!("{only}{}.{}", quoted(&name.schema), quoted(&name.name)))
@@ -266,17 +268,17 @@ impl Way<'_> {
 
     fn term(
         &self,
-        filter: Vec<Expr>,
+        filter: &[Expr],
         crossing: bool,
         source_of: &mut dyn FnMut(&crate::catalog::QualifiedName) -> usize,
     ) -> Term {
-        let level = level(self.flat);
+        let level = level(self.flat, &self.chosen);
         let sql = |expr: &Expr| ir::expr_sql(&level, expr);
         let mut named: BTreeSet<ColumnRef> =
             filter.iter().chain(&self.exprs).flat_map(Expr::columns).collect();
         let calls = self.chosen.iter().flat_map(|leaf| self.flat.leaves[*leaf].kind.exprs());
         named.extend(calls.flat_map(Expr::columns));
-        let mut reading = |leaf: &usize| {
+        let mut reading = |(n, leaf): (usize, &usize)| {
             let kind = &self.flat.leaves[*leaf].kind;
             let source = match kind {
                 LeafKind::Relation { name, columns, .. } => {
@@ -289,9 +291,9 @@ impl Way<'_> {
                 }
                 LeafKind::Function { .. } | LeafKind::Values { .. } => None,
             };
-            Reading { alias: aliased(*leaf, kind), text: text(kind, &sql), source }
+            Reading { alias: aliased(n, kind), text: text(kind, &sql), source }
         };
-        let from: Vec<Reading> = self.chosen.iter().map(&mut reading).collect();
+        let from: Vec<Reading> = self.chosen.iter().enumerate().map(&mut reading).collect();
         Term {
             source: from.first().and_then(|reading| reading.source.as_ref()).map_or(0, |(source, _)| *source),
             crossing,
@@ -324,14 +326,14 @@ fn text(kind: &LeafKind, sql: &dyn Fn(&Expr) -> String) -> String {
     }
 }
 
-fn aliased(leaf: usize, kind: &LeafKind) -> String {
-    let own = alias(leaf);
+fn aliased(place: usize, kind: &LeafKind) -> String {
+    let own = alias(place);
     let columns = columns_of(kind);
     match kind {
         LeafKind::Relation { .. } => format!("as {own}"),
         LeafKind::Function { types: Some(types), .. } => {
-            let typed = columns.iter().zip(types).map(|(name, of)| format!("{} {of}", quoted(name)));
-            format!("as {own} ({})", typed.collect::<Vec<_>>().join(", "))
+            let defined = columns.iter().zip(types).map(|(name, of)| format!("{} {of}", quoted(name)));
+            format!("as {own} ({})", defined.collect::<Vec<_>>().join(", "))
         }
         LeafKind::Function { .. } | LeafKind::Values { .. } => {
             let listed = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>();
@@ -350,10 +352,11 @@ fn columns_of(kind: &LeafKind) -> Vec<String> {
     }
 }
 
-/// A level of names whose sources are the leaves.
-fn level(flat: &Flat) -> Query {
+/// A level of names whose sources are the leaves, named by their order in FROM, so that equal terms have equal words.
+fn level(flat: &Flat, chosen: &[usize]) -> Query {
+    let name = |leaf| chosen.iter().position(|own| *own == leaf).map(alias);
     let source = |(n, leaf): (usize, &super::flat::Leaf)| Source {
-        name: Some(alias(n)),
+        name: name(n),
         columns: columns_of(&leaf.kind),
         listed: false,
         kind: SourceKind::Join,

@@ -143,7 +143,7 @@ impl<'a> Tracer<'a> {
         }
         let mut states = vec![state];
         for tree in &select.from {
-            states = self.each(states, |state| self.tree(state, select, tree, at))?;
+            states = Self::each(states, |state| self.tree(state, select, tree, at))?;
         }
         let finished = states.into_iter().map(|mut state| {
             for conjunct in &select.filter {
@@ -155,7 +155,6 @@ impl<'a> Tracer<'a> {
     }
 
     fn each(
-        &self,
         states: Vec<State<'a>>,
         f: impl Fn(State<'a>) -> Result<Vec<State<'a>>, Rejection>,
     ) -> Result<Vec<State<'a>>, Rejection> {

@@ -89,7 +89,7 @@ impl<'a> Tracer<'a> {
         match join.kind {
             JoinKind::Inner | JoinKind::Cross => {
                 let states = self.tree(state, select, &join.left, at)?;
-                let states = self.each(states, |state| self.tree(state, select, &join.right, at))?;
+                let states = Self::each(states, |state| self.tree(state, select, &join.right, at))?;
                 let on = |state| self.on(state, join, at.context).map(|state| merged(state, join, &left));
                 states.into_iter().map(on).collect()
             }

@@ -25,7 +25,8 @@ impl<'a> Tracer<'a> {
     ) -> Result<State<'a>, Rejection> {
         let mut state = self.sublinks(state, expr, context, true)?;
         if expr.has_clock() && !expr.has_sublink() {
-            let window = window::sides(expr).and_then(|(of_row, _, bound)| state.window(of_row, bound));
+            let window =
+                window::sides(expr).and_then(|(of_row, _, bound)| state.window(of_row, bound, context));
             let window = window.ok_or_else(|| {
                 refused(Code::Clock, "clock", "the condition on the clock is not one on a row of one table")
             })?;
@@ -78,7 +79,7 @@ impl<'a> Tracer<'a> {
         let grow = |state, context| {
             let traced = self.query(state, &sublink.query, Standing { context, free: true })?;
             let tested = |(state, columns)| match test {
-                Some(test) => compared(state, test, columns, context, certain),
+                Some(test) => compared(state, test, &columns, context, certain),
                 None => vec![state],
             };
             Ok(traced.into_iter().flat_map(tested).collect())
@@ -92,14 +93,14 @@ impl<'a> Tracer<'a> {
 fn compared<'a>(
     state: State<'a>,
     test: &Expr,
-    columns: Columns,
+    columns: &Columns,
     context: usize,
     certain: bool,
 ) -> Vec<State<'a>> {
     let tests = if columns.len() == 1 { Some(vec![test.clone()]) } else { row_parts(test) };
     let tests = tests.filter(|tests| tests.len() == columns.len()).unwrap_or_default();
-    let pair = |(test, column): (&Expr, Option<Expr>)| Some((state.resolve(test)?, column?));
-    let known: Vec<_> = tests.iter().zip(columns.clone()).map(pair).collect();
+    let pair = |(test, column): (&Expr, &Option<Expr>)| Some((state.resolve(test)?, column.clone()?));
+    let known: Vec<_> = tests.iter().zip(columns).map(pair).collect();
     if !certain && (known.is_empty() || known.iter().any(Option::is_none)) {
         return vec![state];
     }
@@ -129,13 +130,19 @@ impl State<'_> {
         present && self.flat.column_of(column).is_some_and(|column| column.not_null)
     }
 
-    fn window(&self, of_row: &Expr, bound: &Expr) -> Option<Window> {
+    /// Where the leaf may be missing, only a bare column will do: what stands in the place of its NULL would cross bounds, too.
+    fn window(&self, of_row: &Expr, bound: &Expr, context: usize) -> Option<Window> {
         let expr = self.resolve(of_row)?;
         let columns = expr.columns();
         let leaf = columns.first()?.source;
         let of_one =
             columns.iter().all(|column| self.flat.type_of(column).is_some() && column.source == leaf);
-        of_one.then(|| Window { leaf, expr, bound: bound.clone() })
+        let present = self.flat.visible(context).contains(&self.flat.leaves[leaf].context);
+        (of_one && (present || expr.bare_column().is_some())).then(|| Window {
+            leaf,
+            expr,
+            bound: bound.clone(),
+        })
     }
 }
 
