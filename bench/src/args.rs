@@ -90,7 +90,7 @@ impl Args {
                 "--analyses" => args.analyses = number(&value()?)?,
                 "--scale" => args.scale = scale(&value()?)?,
                 "--strategy" => {
-                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?
+                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?;
                 }
                 "--database-url" => args.database_url = Some(value()?),
                 "--json" => args.json = true,
