@@ -52,7 +52,7 @@ pub(crate) struct Args {
     pub(crate) scale: f64,
     /// How the views are refreshed that are compared with materialized views.
     pub(crate) strategy: Strategy,
-    /// An empty database to measure in; a private server is started when none is given.
+    /// An empty database to measure in, or one that holds the example's rows; a private server is started when none is given.
     pub(crate) database_url: Option<String>,
     pub(crate) json: bool,
 }

@@ -24,7 +24,7 @@ pub use expr::{
 pub use facts::{Occurrence, equalities};
 pub use parts::{Path, Place, Step};
 pub use plan::plan;
-pub use print::{expr_sql, quoted, source_sql, sql};
+pub use print::{expr_sql, expr_told, quoted, source_sql, sql};
 pub use source::{Join, JoinKind, Source, SourceKind, Tree, Using};
 
 /// A query: what may stand in parentheses.

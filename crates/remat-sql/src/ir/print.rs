@@ -24,6 +24,14 @@ pub fn expr_sql(query: &Query, expr: &Expr) -> String {
     words.out
 }
 
+/// An expression of a query as people read it: names without quotes where they need none.
+pub fn expr_told(query: &Query, expr: &Expr) -> String {
+    let mut words = Words { aside: Some(Vec::new()), ..Words::server() };
+    words.levels.push(query);
+    words.expr(expr);
+    words.out
+}
+
 /// A source of a query in SQL, as it stands in FROM.
 pub fn source_sql(query: &Query, source: usize) -> Option<String> {
     let mut words = Words::server();

@@ -442,12 +442,12 @@ fn has_aggregate(expr: &Expr) -> bool {
 }
 
 fn title(select: &Select, context: &Query, groups: &[Expr]) -> String {
-    let groups: Vec<_> = groups.iter().map(|group| ir::expr_sql(context, group)).collect();
+    let groups: Vec<_> = groups.iter().map(|group| ir::expr_told(context, group)).collect();
     let mut calls = Vec::new();
     for item in &select.items {
         item.expr.each(&mut |piece| {
             if let ir::Piece::Aggregate(_) = piece {
-                let call = ir::expr_sql(context, &Expr { pieces: vec![piece.clone()] });
+                let call = ir::expr_told(context, &Expr { pieces: vec![piece.clone()] });
                 if !calls.contains(&call) {
                     calls.push(call);
                 }
