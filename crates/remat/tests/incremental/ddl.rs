@@ -92,7 +92,7 @@ async fn a_replica_session_is_followed() {
 #[tokio::test]
 async fn a_log_or_a_hidden_table_that_somebody_dropped_is_made_anew() {
     let (app, view) = following(PER_USER).await;
-    app.db.execute("drop table remat_log.t1; delete from sales where user_id = 3").await;
+    app.db.execute("drop table remat_log.n1 cascade; delete from sales where user_id = 3").await;
     recovers(&app, &view).await;
     let hidden = "select coalesce(string_agg(format('drop table %s;', c.oid::regclass), ''), '')
                   from pg_class c where relnamespace = 'remat_query'::regnamespace and relkind = 'r'";
