@@ -40,7 +40,7 @@ const THEIRS: &str = "refreshed";
 /// Makes the schemas. `path` is where the queries find their tables.
 pub(crate) async fn prepare(place: &Place, path: &str) -> Outcome {
     let sql = format!(
-        "create schema {OURS}; create schema {THEIRS}; set search_path = {path}; set time zone 'UTC';
+        "create schema if not exists {OURS}; create schema if not exists {THEIRS}; set search_path = {path}; set time zone 'UTC';
          set max_parallel_workers_per_gather = 0"
     );
     Ok(place.sql.batch_execute(&sql).await?)
@@ -67,7 +67,7 @@ impl Contest {
         definition.key = key.iter().map(Identifier::new).collect::<Result<_, _>>()?;
         definition.settings.search_path = vec![Identifier::new(path)?];
         let view = place.remat.define(&definition).await?;
-        succeeded(place.remat.create(&view, CreateOptions::default()).await?)?;
+        let _ = succeeded(place.remat.create(&view, CreateOptions::default()).await?)?;
         let view = place.remat.view(&definition.name).await?;
         Ok(Self { question, as_of: None, view })
     }

@@ -34,12 +34,14 @@ impl Single {
     fn sql(self, table: &str) -> String {
         match self {
             Self::Insert => {
-                format!("insert into {table} values ($1, 'name ' || $1 % 1000, 1.5, now(), 'a note')")
+                format!(
+                    "insert into {table} values ($1::int8, 'name ' || $1::int8 % 1000, 1.5, now(), 'a note')"
+                )
             }
             Self::Update => format!(
-                "update {table} set amount = amount + 1, changed_at = now() where id = 1 + ($1 * 7919) % 200000"
+                "update {table} set amount = amount + 1, changed_at = now() where id = 1 + ($1::int8 * 7919) % 200000"
             ),
-            Self::Delete => format!("delete from {table} where id = $1"),
+            Self::Delete => format!("delete from {table} where id = $1::int8"),
         }
     }
 }

@@ -6,7 +6,11 @@ use std::{fs, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use remat_sql::{
-    catalog::Catalog, ir, leading_comment, read, relation_references, relations, repoint, single_select,
+    Code,
+    catalog::{Catalog, Column},
+    ir, leading_comment,
+    maintain::{Turn, Types, View, compile, questions},
+    read, relation_references, relations, repoint, single_select,
     window::clocks,
 };
 
@@ -125,6 +129,7 @@ fn there_and_back(text: &str) -> Result<(), TestCaseError> {
     match read(text, &CATALOG) {
         Ok(query) => {
             let _ = (ir::plan(&query), clocks(&query), query.occurrences());
+            maintained(&query)?;
             let sql = ir::sql(&query);
             prop_assert_eq!(read(&sql, &CATALOG), Ok(query), "{}\nfrom: {}", sql, text);
         }
@@ -133,6 +138,68 @@ fn there_and_back(text: &str) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+/// What a server might answer, by the length of the question.
+fn answers(asked: &[String]) -> Types {
+    let kinds = ["integer", "numeric", "text", "timestamp with time zone", "double precision", "bigint"];
+    let answer = |question: &String| {
+        let columns = (0..40).map(|n| kinds[(question.len() + n) % kinds.len()].to_owned());
+        (question.clone(), columns.collect())
+    };
+    asked.iter().map(answer).collect()
+}
+
+/// Compiles, and reads every statement that comes out; tells whether there was a plan.
+fn maintained(query: &ir::Query) -> Result<bool, TestCaseError> {
+    let names = query.output();
+    let column = |name: &String| Column { name: name.clone(), type_name: "text".into(), not_null: false };
+    let columns: Vec<_> = names.iter().map(column).collect();
+    for key in [&names[..names.len().min(1)], &names] {
+        let mut view = View { query, catalog: &CATALOG, columns: &columns, key, types: &Types::new() };
+        let first = answers(&questions(view));
+        view.types = &first;
+        let mut all = answers(&questions(view));
+        all.extend(first.clone());
+        view.types = &all;
+        let Ok(plan) = compile(view) else { continue };
+        let names = (0..plan.hidden.len()).map(|n| format!("h.\"hidden {n}\"")).collect();
+        for some in [true, false] {
+            let change = |n: usize| (some || n == 0).then(|| format!("(select * from log.t{n})"));
+            let turn = Turn {
+                public: "public.\"v w\"".into(),
+                hidden: Vec::clone(&names),
+                changes: (0..plan.sources.len()).map(change).collect(),
+                since: "'2026-03-08'::timestamptz".into(),
+            };
+            let crossing = plan.crossing(&turn).map(|condition| format!("select {condition}"));
+            let statements = [plan.create(&turn), plan.fill(&turn), plan.refresh(&turn)].concat();
+            for statement in statements.into_iter().chain(crossing) {
+                prop_assert!(!statement.contains(['\u{1}', '\u{2}']), "a gap is left: {}", statement);
+                let code = single_select(&statement).err().map(|rejection| rejection.code);
+                let of_a_writer = [Code::NotAQuery, Code::DataModifying, Code::TooLarge];
+                prop_assert!(
+                    code.is_none_or(|code| of_a_writer.contains(&code)),
+                    "{:?}: {}",
+                    code,
+                    statement
+                );
+            }
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+#[test]
+fn what_the_server_printed_is_maintained_or_refused_and_the_statements_can_be_read() {
+    let mut plans = 0;
+    for words in PRINTED.iter() {
+        if let Ok(query) = read(&words.concat(), &CATALOG) {
+            plans += usize::from(maintained(&query).unwrap());
+        }
+    }
+    assert!(plans > 5, "{plans} of {} texts have a plan", PRINTED.len());
 }
 
 proptest! {

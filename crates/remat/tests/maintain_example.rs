@@ -134,7 +134,7 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
     }
     for table in ["timeline_analyses", "points_events", "users"] {
         sql.batch_execute(&format!(
-            "create table ch_{table} as select 1 as w, t.* from {table} t with no data;
+            "create table ch_{table} as select 1 as remat_w, t.* from {table} t with no data;
              create function log_{table}() returns trigger language plpgsql as $$
              begin
                if tg_op in ('UPDATE', 'DELETE') then insert into ch_{table} select -1, o.* from o; end if;

@@ -248,7 +248,7 @@ impl Join {
 
     /// now(before) ⋈ Δ ⋈ before(after).
     fn term(&self, changed: usize, names: &[String], turn: &Turn) -> String {
-        let (mut from, mut conditions, mut weight) = (Vec::new(), Vec::new(), format!("l{changed}.w"));
+        let (mut from, mut conditions, mut weight) = (Vec::new(), Vec::new(), format!("l{changed}.remat_w"));
         for (place, leaf) in self.leaves.iter().enumerate() {
             if place == changed {
                 from.push(leaf.change(place, turn));
@@ -257,7 +257,7 @@ impl Join {
                 conditions.extend(leaf.bounds().iter().map(|bound| bound.now.clone()));
             } else if let Some(before) = leaf.before(place, turn) {
                 from.push(before);
-                weight.push_str(&format!(" * l{place}.w"));
+                weight.push_str(&format!(" * l{place}.remat_w"));
             } else {
                 from.push(leaf.plain(place));
                 conditions.extend(leaf.bounds().iter().map(|bound| bound.since.clone()));
@@ -310,12 +310,12 @@ impl Leaf {
         let mut parts = Vec::new();
         if self.is_changed(turn) {
             let (changes, held) = (changes_gap(*source), all(bounds, |bound| &bound.since));
-            parts.push(format!("select l{place}.w{columns} from {changes} as l{place} where {held}"));
+            parts.push(format!("select l{place}.remat_w{columns} from {changes} as l{place} where {held}"));
         }
         if !bounds.is_empty() {
             let (holds, crossing) = (all(bounds, |bound| &bound.now), crossing(bounds));
             parts.push(format!(
-                "select case when {holds} then 1 else -1 end as w{columns} from {name} as l{place} where {crossing}"
+                "select case when {holds} then 1 else -1 end as remat_w{columns} from {name} as l{place} where {crossing}"
             ));
         }
         format!("({}) as l{place}", parts.join(" union all "))
@@ -330,8 +330,8 @@ impl Leaf {
         let (columns, held) = (self.columns(place), all(bounds, |bound| &bound.since));
         let changes = changes_gap(*source);
         Some(format!(
-            "(select 1 as w{columns} from {name} as l{place} where {held} union all \
-             select -l{place}.w{columns} from {changes} as l{place} where {held}) as l{place}"
+            "(select 1 as remat_w{columns} from {name} as l{place} where {held} union all \
+             select -l{place}.remat_w{columns} from {changes} as l{place} where {held}) as l{place}"
         ))
     }
 

@@ -220,9 +220,12 @@ impl Group {
             ));
         }
         let lost = if lost.is_empty() { "false".into() } else { lost.join(" or ") };
+        // All rows together are a group that stays when the last of them leaves.
+        let stays =
+            if self.keys() == 0 { String::new() } else { " and coalesce(s.n, 0) + d.n > 0".to_owned() };
         format!(
             "remat_f as materialized (select {keys}s.ctid as place, coalesce(s.n, 0) + d.n as n{states}, \
-             coalesce({lost}, false) and coalesce(s.n, 0) + d.n > 0 as lost \
+             coalesce({lost}, false){stays} as lost \
              from remat_d d left join {table} s on {}{joins})",
             self.joined("s", "d", "true")
         )

@@ -117,7 +117,7 @@ pub struct Turn {
     pub public: String,
     /// The hidden tables, quoted.
     pub hidden: Vec<String>,
-    /// The changes of each source since the last refresh, as a query in parentheses without an alias: `w` (`int4`, 1 for a
+    /// The changes of each source since the last refresh, as a query in parentheses without an alias: `remat_w` (`int4`, 1 for a
     /// new image, -1 for an old one) and the columns of the source by name. None where nothing changed.
     pub changes: Vec<Option<String>>,
     /// The time of the last refresh, as a constant of type `timestamptz` in SQL.
@@ -153,16 +153,17 @@ fn plan(view: View<'_>, known: &Knowledge<'_>) -> Result<Plan, Rejection> {
         ));
     }
     let attempts: [Attempt; 4] = [cut::grouped, traced, cut::above_groups, whole::first_rows];
-    let mut first = None;
+    let mut refusals = Vec::new();
     for attempt in attempts {
         // What a refused attempt learned of sources does not count.
         known.forget_sources();
         match attempt(view, &query, known) {
             Ok(plan) => return Ok(plan),
-            Err(refusal) => first = first.or(Some(refusal)),
+            Err(refusal) => refusals.push(refusal),
         }
     }
-    Err(first.unwrap_or_else(|| rows::refused("the query", "no technique fits")))
+    // The second attempt is the most general one: it tells best what stands in the way.
+    Err(refusals.swap_remove(1))
 }
 
 type Attempt = fn(View<'_>, &Query, &Knowledge<'_>) -> Result<Plan, Rejection>;
@@ -253,7 +254,7 @@ pub(crate) fn hidden_gap(place: usize) -> String {
     format!("\u{1}hidden{place}\u{2}")
 }
 
-/// The gap of the changes of a source: a row source in parentheses without an alias, with `w` (1 or -1) and the captured
+/// The gap of the changes of a source: a row source in parentheses without an alias, with `remat_w` (1 or -1) and the captured
 /// columns by name. To be used only where the source has changes.
 pub(crate) fn changes_gap(source: usize) -> String {
     format!("\u{1}changes{source}\u{2}")

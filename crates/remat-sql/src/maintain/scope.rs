@@ -225,7 +225,7 @@ impl Scope {
     fn changes(&self, turn: &Turn) -> Vec<String> {
         let used = (0..self.read.len()).filter(|n| turn.changes.get(*n).is_some_and(Option::is_some));
         let one = |n: usize| {
-            let columns = [&["w".to_owned()], &*self.read[n]].concat().join(", ");
+            let columns = [&["remat_w".to_owned()], &*self.read[n]].concat().join(", ");
             let (name, changes) = (term::changes_of(n), changes_gap(n));
             format!("{name} as materialized (select {columns} from {changes} as c)")
         };

@@ -142,7 +142,7 @@ async fn told(session: &Session, view: &View) -> Result<Explanation, Error> {
         Error::new(ErrorKind::NotFound, format!("view \"{name}\" does not exist in the database"))
             .with_hint(format!("Run `remat create {name}`."))
     })?;
-    let compiled = compiled(session, view, &relation).await?;
+    let compiled = Box::pin(compiled(session, view, &relation)).await?;
     let strategy = view.definition.strategy;
     let mut explanation = Explanation {
         view: name.clone(),
@@ -281,17 +281,14 @@ impl Plans<'_> {
         let Some(capture) = captures::told(self.session, source.oid, &numbers).await? else {
             return Ok(None);
         };
-        let columns: String = source
-            .columns
-            .iter()
-            .map(|(name, number)| format!(", l.a{number} as {}", quoted(name)))
-            .collect();
+        let column = |(name, number): &(String, i16)| format!("l.a{number} as {}", quoted(name));
+        let sign = "l.sign::pg_catalog.int4 as remat_w".to_owned();
+        let columns: Vec<_> = std::iter::once(sign).chain(source.columns.iter().map(column)).collect();
+        let columns = columns.join(", ");
         let since = captures::snapshot(self.session, self.view.id).await?;
         let new = since.map_or_else(String::new, |since| format!(" and {}", since.is_new("l")));
         let log = capture::log_of(capture).to_sql();
-        Ok(Some(format!(
-            "(select l.sign::pg_catalog.int4 as w{columns} from {log} l where l.sign <> 0{new})"
-        )))
+        Ok(Some(format!("(select {columns} from {log} l where l.sign <> 0{new})")))
     }
 
     async fn bytes_of(&self, table: &RelationName) -> Result<Option<i64>, Failure> {

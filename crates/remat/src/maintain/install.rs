@@ -380,7 +380,7 @@ fn changes(source: &super::PlannedSource, capture_id: i64, since: &plans::Since)
     };
     let columns: String = source.columns.iter().map(column).collect();
     format!(
-        "(select l.sign::pg_catalog.int4 as w{columns} from {} l where {} and l.sign operator(pg_catalog.<>) 0)",
+        "(select l.sign::pg_catalog.int4 as remat_w{columns} from {} l where {} and l.sign operator(pg_catalog.<>) 0)",
         capture::log_of(capture_id).to_sql(),
         since.snapshot.is_new("l")
     )

@@ -57,7 +57,9 @@ pub(crate) async fn planned(
     view: &View,
     relation: &Relation,
 ) -> Result<Result<Planned, Rejection>, Failure> {
-    Ok(compiled(session, view, relation).await?.outcome.map(|(planned, _)| planned))
+    // Boxed, so that a refresh, which seldom compiles, need not carry it.
+    let compiled = Box::pin(compiled(session, view, relation)).await?;
+    Ok(compiled.outcome.map(|(planned, _)| planned))
 }
 
 /// What a plan was made from, as a hash: the query of the view's managed table and of all views below, the relations that

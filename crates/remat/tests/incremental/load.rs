@@ -1,11 +1,8 @@
 //! Writers that never stop, and a view that is right at each of its states.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_postgres::Client;
 
 use crate::{
@@ -15,28 +12,29 @@ use crate::{
 
 const WRITERS: i64 = 8;
 const TRANSACTIONS: i64 = 300;
+/// Transactions of all writers from one refresh to the next, or more where a refresh is quick.
+const TURNS: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_writers_and_a_refresh_never_part() {
     let (app, view) = following(PER_USER).await;
-    let left = Arc::new(AtomicI64::new(WRITERS));
+    let turns = Arc::new(Semaphore::new(0));
     let mut writers = JoinSet::new();
     for number in 0..WRITERS {
-        let (client, left) = (app.db.connect().await, Arc::clone(&left));
-        writers.spawn(async move {
-            write(&client, number).await;
-            left.fetch_sub(1, Ordering::SeqCst);
-        });
+        let (client, turns) = (app.db.connect().await, Arc::clone(&turns));
+        writers.spawn(async move { write(&client, number, &turns).await });
     }
     let mut followed = 0;
-    while left.load(Ordering::SeqCst) > 0 {
+    while !writers.is_empty() {
+        // Few enough to be followed; they write these while the refresh is at work.
+        turns.add_permits(TURNS);
         let run = app.refresh(&view).await;
         run.check().unwrap();
         followed += i64::from(run.strategy.as_deref() == Some("incremental"));
         assert_eq!(as_of_its_state(&app.sql).await, 0, "{run:#?}");
-    }
-    while let Some(writer) = writers.join_next().await {
-        writer.unwrap();
+        while let Some(writer) = writers.try_join_next() {
+            writer.unwrap();
+        }
     }
     assert!(followed > 5, "{followed}");
     refreshed(&app, &view).await;
@@ -59,8 +57,9 @@ where  (w.n, w.cents) is distinct from (t.n, t.cents)";
 }
 
 /// Transactions of one to three statements, some with savepoints that are rolled back, some rolled back as a whole.
-async fn write(client: &Client, writer: i64) {
+async fn write(client: &Client, writer: i64, turns: &Semaphore) {
     for number in 0..TRANSACTIONS {
+        turns.acquire().await.unwrap().forget();
         let user = (writer * 31 + number * 7) % 130;
         let statements = match number % 6 {
             0 => format!("insert into sales (user_id, cents) values ({user}, {number})"),

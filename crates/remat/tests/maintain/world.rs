@@ -19,7 +19,7 @@ declare own record;
 begin
   for own in select n.nspname, c.relname, c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
               where n.nspname in ('shop', 'tpch') and c.relkind = 'r' loop
-    execute format('create table log.%I as select 1 as w, * from %I.%I with no data', own.relname, own.nspname, own.relname);
+    execute format('create table log.%I as select 1 as remat_w, * from %I.%I with no data', own.relname, own.nspname, own.relname);
     execute format('create function log.%I() returns trigger language plpgsql as $f$
       begin
         if tg_op <> ''INSERT'' then insert into log.%I select -1, * from old_rows; end if;
@@ -93,8 +93,21 @@ impl World {
         key: &str,
         plan: fn(View<'_>) -> Result<Plan, Rejection>,
     ) -> Result<Kept, Rejection> {
+        let plan = self.with_view(name, text, key, plan).await?;
+        Ok(Kept { name: name.to_owned(), text: text.to_owned(), key: key.to_owned(), plan })
+    }
+
+    /// Makes the table of a view, empty, and gives what the compiler is told of it to `work`.
+    pub(crate) async fn with_view<T>(
+        &self,
+        name: &str,
+        text: &str,
+        key: &str,
+        work: impl FnOnce(View<'_>) -> T,
+    ) -> T {
         self.run(&format!(
-            "create view public.remat_test as {text}; create table kept.\"{name}\" as {text} with no data"
+            "create view public.remat_test as {text}; drop table if exists kept.\"{name}\";
+             create table kept.\"{name}\" as {text} with no data"
         ))
         .await;
         self.run("set search_path = ''").await;
@@ -119,14 +132,24 @@ impl World {
         let keys: Vec<String> = key.split(", ").map(|name| name.trim_matches('"').to_owned()).collect();
         let query = read(&printed, &self.catalog)
             .unwrap_or_else(|rejection| panic!("{name}: {rejection:?}\nin: {printed}"));
-        let plan = plan(View {
+        work(View {
             query: &query,
             catalog: &self.catalog,
             columns: &columns,
             key: &keys,
             types: &remat_sql::maintain::Types::new(),
-        })?;
-        Ok(Kept { name: name.to_owned(), text: text.to_owned(), key: key.to_owned(), plan })
+        })
+    }
+
+    /// The types of a query's columns.
+    pub(crate) async fn types(&self, query: &str) -> Vec<String> {
+        let statement = self.sql.prepare(query).await.unwrap();
+        let mut types = Vec::new();
+        for column in statement.columns() {
+            let name = format!("select format_type({}, null)", column.type_().oid());
+            types.push(self.text(&name).await);
+        }
+        types
     }
 
     /// Fills a view's table as the query was at a time.
@@ -156,7 +179,7 @@ impl World {
             let is_empty =
                 self.text(&format!("select (not exists (select from {log}))::text")).await == "true";
             let columns: String = source.columns.iter().map(|name| format!(", \"{name}\"")).collect();
-            changes.push((!is_empty).then(|| format!("(select w{columns} from {log})")));
+            changes.push((!is_empty).then(|| format!("(select remat_w{columns} from {log})")));
         }
         let public = format!("kept.\"{}\"", kept.name);
         Turn { public, hidden: Vec::new(), changes, since: format!("'{since}'::timestamptz") }

@@ -52,7 +52,7 @@ pub(crate) fn ask(sources: &[Source]) -> String {
 
 /// The changes of a source, as a query in parentheses.
 pub(crate) fn changes(schema: &str, source: &Source) -> String {
-    let columns: Vec<_> = iter::once("remat_weight as w".into())
+    let columns: Vec<_> = iter::once("remat_weight as remat_w".into())
         .chain(source.columns.iter().map(|name| quoted(name)))
         .collect();
     format!("(select {} from {schema}.ch_{})", columns.join(", "), source.relation.name)

@@ -24,12 +24,17 @@ mod scope;
 mod shape;
 mod stage;
 mod story;
+mod stress;
+mod system;
 mod tally;
 mod tell;
 
 use std::cell::RefCell;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
 
 use crate::{stage::Stage, tally::Tally};
 
@@ -38,6 +43,12 @@ const STAGES: u64 = 2;
 
 fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().unwrap())
+}
+
+fn rng(seed: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
 /// One case by its seed.
@@ -49,9 +60,7 @@ fn play(runtime: &tokio::runtime::Runtime, stage: &Stage, seed: u64, tally: &Ref
         max_shrink_time: 40_000,
         ..Config::default()
     };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let mut runner = TestRunner::new_with_rng(config, rng(seed));
     let first = RefCell::new(true);
     let ran = runner.run(&generate::case(), |case| {
         let story = story::tell(&case);
@@ -68,6 +77,42 @@ fn play(runtime: &tokio::runtime::Runtime, stage: &Stage, seed: u64, tally: &Ref
     if let Err(TestError::Fail(reason, case)) = ran {
         tally.borrow_mut().fail(seed, &format!("{}\n{reason}", story::tell(&case)));
     }
+}
+
+/// A case by its seed, as it was made.
+fn of_seed(seed: u64) -> case::Case {
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng(seed));
+    generate::case().new_tree(&mut runner).unwrap().current()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_follow_writers_who_do_not_wait() {
+    let (cases, first) = (setting("REMAT_PROPERTY_SYSTEM_CASES", 6), setting("REMAT_PROPERTY_SEED", 1));
+    let (mut played, mut followed, mut wrong) = (0, 0, Vec::new());
+    for seed in first.. {
+        let story = story::tell(&of_seed(seed));
+        if known::fault(&story).is_some() {
+            continue;
+        }
+        match system::play(&story).await {
+            Ok(system::Played::Refused) => continue,
+            Ok(system::Played::Followed(refreshes)) => followed += refreshes,
+            Err(fault) => wrong.push(format!("seed {seed}:\n{story}\n{fault}")),
+        }
+        played += 1;
+        if played == cases {
+            break;
+        }
+    }
+    eprintln!("{played} cases, {followed} incremental refreshes");
+    assert!(wrong.is_empty(), "{} of {cases}\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(followed > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_are_right_at_each_of_their_states_while_many_write() {
+    let transactions = setting("REMAT_PROPERTY_TRANSACTIONS", 2000);
+    stress::endure(usize::try_from(transactions).unwrap()).await;
 }
 
 #[test]

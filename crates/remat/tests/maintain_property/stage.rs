@@ -24,16 +24,19 @@ use super::{
     story::{Story, begin},
 };
 
-const PREPARE: &str = "
-alter function pg_catalog.now() rename to remat_test_now;
-create function pg_catalog.now() returns timestamptz language sql stable parallel safe
-    as $$ select pg_catalog.current_setting('remat_test.now')::timestamptz $$;
+/// What stories may name.
+pub(crate) const COMMON: &str = "
 create collation public.nd (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 create function public.close(double precision, double precision) returns boolean language sql immutable as $$
     select case when $1 is null or $2 is null then $1 is null and $2 is null
                 when $1 = $2 then true
                 when abs($1) in ('infinity', 'nan') or abs($2) in ('infinity', 'nan') then false
-                else abs($1 - $2) <= 1e-9 * greatest(abs($1), abs($2), 1) end $$;
+                else abs($1 - $2) <= 1e-9 * greatest(abs($1), abs($2), 1) end $$;";
+
+const PREPARE: &str = "
+alter function pg_catalog.now() rename to remat_test_now;
+create function pg_catalog.now() returns timestamptz language sql stable parallel safe
+    as $$ select pg_catalog.current_setting('remat_test.now')::timestamptz $$;
 create schema s;";
 
 const SCHEMA: &str = "s";
@@ -65,11 +68,12 @@ pub(crate) enum Ending {
 }
 
 /// What went wrong, for a person.
-type Fault = String;
+pub(crate) type Fault = String;
 
 impl Stage {
     pub(crate) async fn open() -> Self {
         let db = TestDb::create().await;
+        db.execute(COMMON).await;
         db.execute(PREPARE).await;
         db.execute(log::PREPARE).await;
         let sql = db.connect().await;
@@ -228,26 +232,7 @@ impl Stage {
 
     /// How the public table differs from the view, and which hidden table from its query.
     async fn differs(&self, story: &Story, plan: &Plan, turn: &Turn) -> Result<Option<String>, Fault> {
-        let on: Vec<_> = story.key.iter().map(|name| format!("p.{0} = v.{0}", quoted(name))).collect();
-        let columns = story.columns.iter().map(|(name, fidelity)| (quoted(name), fidelity));
-        let same = columns.map(|(name, fidelity)| match fidelity {
-            Fidelity::Exact => {
-                format!("(p.{name}::text collate \"C\") is not distinct from (v.{name}::text collate \"C\")")
-            }
-            Fidelity::Equal => format!("p.{name} is not distinct from v.{name}"),
-            Fidelity::Approximate => format!("close(p.{name}::double precision, v.{name}::double precision)"),
-        });
-        let query = format!(
-            "with v as materialized (select * from s.v),
-                  d as (select format('%s  should be  %s', p, v) as told from s.p p full join v on {}
-                         where (p is null) or (v is null) or not ({}) limit 8)
-             select (select count(*) from s.p) || ' rows should be ' || (select count(*) from v) || E'\\n' ||
-                    coalesce((select string_agg(told, E'\\n') from d), '')
-              where (select count(*) from s.p) <> (select count(*) from v) or exists (select from d)",
-            on.join(" and "),
-            same.collect::<Vec<_>>().join(" and ")
-        );
-        let Some(mut told) = self.values(&query).await?.into_iter().flatten().next() else { return Ok(None) };
+        let Some(mut told) = differs(&self.sql, story, ["s.p", "s.v"]).await? else { return Ok(None) };
         for (n, (name, fill)) in turn.hidden.iter().zip(plan.fill(turn).chunks(2)).enumerate() {
             let query = fill[1].trim_start_matches(&format!("insert into {name} ")).to_owned();
             let count = format!(
@@ -259,19 +244,51 @@ impl Stage {
         Ok(Some(told))
     }
 
-    /// The first column of all rows, as text.
     async fn values(&self, script: &str) -> Result<Vec<Option<String>>, Fault> {
-        let messages = self.sql.simple_query(script).await.map_err(|error| told(&error, script))?;
-        let value = |message: SimpleQueryMessage| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
-            _ => None,
-        };
-        Ok(messages.into_iter().filter_map(value).collect())
+        values(&self.sql, script).await
     }
 
     async fn run(&self, script: &str) -> Result<(), Fault> {
         self.sql.batch_execute(script).await.map_err(|error| told(&error, script))
     }
+}
+
+/// How a table differs from a view, as far as right answers may not.
+pub(crate) async fn differs(
+    sql: &Client,
+    story: &Story,
+    [table, view]: [&str; 2],
+) -> Result<Option<String>, Fault> {
+    let on: Vec<_> = story.key.iter().map(|name| format!("p.{0} = v.{0}", quoted(name))).collect();
+    let columns = story.columns.iter().map(|(name, fidelity)| (quoted(name), fidelity));
+    let same = columns.map(|(name, fidelity)| match fidelity {
+        Fidelity::Exact => {
+            format!("(p.{name}::text collate \"C\") is not distinct from (v.{name}::text collate \"C\")")
+        }
+        Fidelity::Equal => format!("p.{name} is not distinct from v.{name}"),
+        Fidelity::Approximate => format!("close(p.{name}::double precision, v.{name}::double precision)"),
+    });
+    let query = format!(
+        "with v as materialized (select * from {view}),
+              d as (select format('%s  should be  %s', p, v) as told from {table} p full join v on {}
+                     where (p is null) or (v is null) or not ({}) limit 8)
+         select (select count(*) from {table}) || ' rows should be ' || (select count(*) from v) || E'\\n' ||
+                coalesce((select string_agg(told, E'\\n') from d), '')
+          where (select count(*) from {table}) <> (select count(*) from v) or exists (select from d)",
+        on.join(" and "),
+        same.collect::<Vec<_>>().join(" and ")
+    );
+    Ok(values(sql, &query).await?.into_iter().flatten().next())
+}
+
+/// The first column of all rows, as text.
+async fn values(sql: &Client, script: &str) -> Result<Vec<Option<String>>, Fault> {
+    let messages = sql.simple_query(script).await.map_err(|error| told(&error, script))?;
+    let value = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+        _ => None,
+    };
+    Ok(messages.into_iter().filter_map(value).collect())
 }
 
 /// The statement that sets the clock.

@@ -5,6 +5,8 @@
 //! restriction of the whole; a place that is passed over makes the statement slower, never wrong. The answer tells whether
 //! the restriction of the whole is met exactly, so that nobody need ask again.
 
+mod floor;
+
 use std::collections::BTreeSet;
 
 use crate::{
@@ -88,9 +90,11 @@ impl<'a> Narrower<'a> {
         }
         let known = self.known(as_it_was, &able);
         self.sources(query, select, &known);
-        self.sublinks(select, &known);
+        self.sublinks(as_it_was, select, &known);
         if here || !is_transparent(as_it_was, &usable) {
             select.filter.extend(among_keys(&able));
+            let type_of = |column: &ColumnRef| self.type_of(as_it_was, column, 0);
+            select.filter.extend(able.iter().flat_map(|(expr, key)| floor::bounds(expr, *key, type_of)));
         }
         able.len() == wants.len()
     }
@@ -134,24 +138,93 @@ impl<'a> Narrower<'a> {
         source.kind = SourceKind::Query { lateral: false, query };
     }
 
-    /// Restricts what `IN` looks through, where a value that is not there is no row.
-    fn sublinks(&mut self, select: &mut Select, known: &Known) {
+    /// Restricts what the sub-selects of conditions look through.
+    fn sublinks(&mut self, outer: &Select, select: &mut Select, known: &Known) {
         for conjunct in &mut select.filter {
             let [Piece::Sublink(sublink)] = conjunct.pieces.as_mut_slice() else { continue };
-            let SublinkKind::In(test) = &sublink.kind else { continue };
-            if sublink.negated {
-                continue;
+            match &sublink.kind {
+                SublinkKind::In(test) => {
+                    let wants = self.tested(outer, test, &sublink.query, known);
+                    // NOT IN asks whether a row is NULL, too: where none can be, the others do not matter either.
+                    let sound =
+                        !sublink.negated || wants.iter().all(|want| self.never_null(&sublink.query, *want));
+                    if !wants.is_empty() && sound {
+                        self.query(&mut sublink.query, &wants, sublink.negated);
+                    }
+                }
+                SublinkKind::Exists => self.correlated(outer, &mut sublink.query, known),
+                SublinkKind::Compare { .. } | SublinkKind::Scalar | SublinkKind::Array => {}
             }
-            let tests = row_parts(test).unwrap_or_else(|| vec![test.clone()]);
-            let mut wants = Vec::new();
-            for (place, test) in tests.iter().enumerate() {
-                let column = test.bare_column();
-                let own = known.iter().find(|(known, _)| Some(known) == column);
+        }
+    }
+
+    /// Restricts the queries that EXISTS reads, by its conditions on the rows around it.
+    fn correlated(&mut self, outer: &Select, query: &mut Query, known: &Known) {
+        let as_it_was = query.clone();
+        let (Some(inner), Body::Select(select)) = (as_it_was.select(), &mut query.body) else { return };
+        if query.limit.is_some() || query.offset.is_some() || query.with.iter().any(|cte| cte.name == KEYS) {
+            return;
+        }
+        let mut own = Known::new();
+        for comparison in inner.filter.iter().filter_map(Expr::comparison).filter(|of| of.operator == "=") {
+            let sides = (comparison.left.bare_column(), comparison.right.bare_column());
+            let (Some(left), Some(right)) = sides else { continue };
+            for (inside, outside) in [(left, right), (right, left)] {
+                let seen = ColumnRef { up: 0, ..outside.clone() };
+                let keys =
+                    known.iter().filter(|(column, _)| *column == seen && outside.up == 1 && inside.up == 0);
+                let keys: Vec<usize> = keys.map(|(_, key)| *key).collect();
+                let outer_type = self.type_of(outer, &seen, 0);
+                self.with.push(as_it_was.with.clone());
+                let inner_type = self.type_of(inner, inside, 0);
+                self.with.pop();
+                if matches!((outer_type, inner_type), (Some(one), Some(other)) if are_kin(&one, &other)) {
+                    own.extend(keys.into_iter().map(|key| (inside.clone(), key)));
+                }
+            }
+        }
+        self.with.push(as_it_was.with.clone());
+        let own = self.closure(inner, own);
+        self.sources(&as_it_was, select, &own);
+        self.with.pop();
+    }
+
+    /// The columns of a sub-select that are compared with known ones.
+    fn tested(&mut self, outer: &Select, test: &Expr, query: &Query, known: &Known) -> Vec<Want> {
+        let tests = row_parts(test).unwrap_or_else(|| vec![test.clone()]);
+        let mut wants = Vec::new();
+        for (place, test) in tests.iter().enumerate() {
+            let Some(column) = test.bare_column() else { continue };
+            let types = (self.type_of(outer, column, 0), self.type_of_item(query, place));
+            if matches!(types, (Some(one), Some(other)) if are_kin(&one, &other)) {
+                let own = known.iter().find(|(known, _)| known == column);
                 wants.extend(own.map(|(_, key)| Want { place, key: *key }));
             }
-            if !wants.is_empty() {
-                self.query(&mut sublink.query, &wants, false);
+        }
+        wants
+    }
+
+    fn type_of_item(&mut self, query: &Query, place: usize) -> Option<String> {
+        self.with.push(query.with.clone());
+        let of = query
+            .select()
+            .and_then(|select| self.type_of(select, select.items.get(place)?.expr.bare_column()?, 0));
+        self.with.pop();
+        of
+    }
+
+    /// Whether a column that comes out is one of a relation, and no row lacks it.
+    fn never_null(&self, query: &Query, want: Want) -> bool {
+        let Some(select) = query.select() else { return false };
+        let column = select.items.get(want.place).and_then(|item| item.expr.bare_column());
+        let Some(ColumnRef { up: 0, source, target: Target::Column(place) }) = column else { return false };
+        let inner_only = select.joins().iter().all(|join| join.kind.keeps() == (false, false));
+        match &select.sources[*source].kind {
+            SourceKind::Relation { relation, .. } if inner_only => {
+                let known = self.catalog.relations.get(relation).and_then(|known| known.columns.get(*place));
+                known.is_some_and(|column| column.not_null)
             }
+            _ => false,
         }
     }
 
@@ -163,6 +236,11 @@ impl<'a> Narrower<'a> {
             let columns = columns.or_else(|| self.coalesced_by_full_join(select, expr));
             known.extend(columns.unwrap_or_default().into_iter().map(|column| (column, *key)));
         }
+        self.closure(select, known)
+    }
+
+    /// With all that follows by the joins.
+    fn closure(&self, select: &Select, mut known: Known) -> Known {
         let rules = self.rules(select);
         loop {
             let follows = rules.iter().flat_map(|(from, to)| {

@@ -53,7 +53,7 @@ impl Term {
                 Some((source, columns)) if n > 0 && has_changed(*source) => {
                     let (columns, changes) = (columns.join(", "), changes_of(*source));
                     format!(
-                        "(select {columns} from {text} union all select {columns} from {changes} where w = -1) {alias}"
+                        "(select {columns} from {text} union all select {columns} from {changes} where remat_w = -1) {alias}"
                     )
                 }
                 _ => format!("{text} {alias}"),
