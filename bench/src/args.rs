@@ -4,7 +4,7 @@ use remat::view::Strategy;
 
 /// How to call the program.
 pub(crate) const USAGE: &str = "usage: remat-bench \
-     <swap|merge|overhead|queue|dispatch|all|writers|skyflow|tpch|incremental> [--rows N] [--rounds K] \
+     <swap|merge|overhead|queue|dispatch|all|writers|skyflow|tpch|compile|incremental> [--rows N] [--rounds K] \
      [--repeats N] [--runs N] [--slots N] [--clients N] [--peer PROGRAM] [--old-runs N] [--definitions N] \
      [--seconds N] [--analyses N] [--scale F] [--strategy NAME] [--database-url URL] [--json]";
 
@@ -19,6 +19,7 @@ pub(crate) enum What {
     Writers,
     Skyflow,
     Tpch,
+    Compile,
 }
 
 /// What to measure, and on how much.
@@ -67,7 +68,8 @@ impl Args {
             Some("writers") => vec![What::Writers],
             Some("skyflow") => vec![What::Skyflow],
             Some("tpch") => vec![What::Tpch],
-            Some("incremental") => vec![What::Writers, What::Skyflow, What::Tpch],
+            Some("compile") => vec![What::Compile],
+            Some("incremental") => vec![What::Writers, What::Skyflow, What::Tpch, What::Compile],
             Some("all") => vec![What::Swap, What::Merge, What::Overhead, What::Queue, What::Dispatch],
             _ => return Err("say what to measure".into()),
         };
@@ -88,7 +90,7 @@ impl Args {
                 "--analyses" => args.analyses = number(&value()?)?,
                 "--scale" => args.scale = scale(&value()?)?,
                 "--strategy" => {
-                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?
+                    args.strategy = value()?.parse().map_err(|_| "no such strategy".to_owned())?;
                 }
                 "--database-url" => args.database_url = Some(value()?),
                 "--json" => args.json = true,

@@ -40,7 +40,7 @@ const THEIRS: &str = "refreshed";
 /// Makes the schemas. `path` is where the queries find their tables.
 pub(crate) async fn prepare(place: &Place, path: &str) -> Outcome {
     let sql = format!(
-        "create schema {OURS}; create schema {THEIRS}; set search_path = {path}; set time zone 'UTC';
+        "create schema if not exists {OURS}; create schema if not exists {THEIRS}; set search_path = {path}; set time zone 'UTC';
          set max_parallel_workers_per_gather = 0"
     );
     Ok(place.sql.batch_execute(&sql).await?)

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod args;
+mod compile;
 mod contest;
 mod dispatch;
 mod measure;
@@ -76,6 +77,7 @@ async fn run(args: &Args) -> Outcome {
             }
             What::Dispatch => report.add(Box::pin(dispatch::measure(&place, args)).await?),
             What::Writers => add(&mut report, Box::pin(writers::measure(&place, args)).await?),
+            What::Compile => report.add(Box::pin(compile::measure(&place)).await?),
             What::Skyflow => report.add(Box::pin(skyflow::measure(&place, args)).await?),
             What::Tpch => add(&mut report, Box::pin(tpch::measure(&place, args)).await?),
         }

@@ -5,6 +5,7 @@ use std::{path::Path, time::Instant};
 
 use remat::{project, view::Definition};
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 use crate::{
     Outcome,
@@ -34,8 +35,8 @@ struct Turn {
 pub(crate) async fn measure(place: &Place, args: &Args) -> Outcome<Section> {
     load(place, args.analyses).await?;
     let mut contests = Vec::new();
-    for definition in audience()? {
-        contests.push(Contest::open(place, question(definition), "public", args.strategy).await?);
+    for question in questions()? {
+        contests.push(Contest::open(place, question, "public", args.strategy).await?);
     }
     place.sql.batch_execute("vacuum (analyze)").await?;
     let mut turns: [Turn; CHANGES.len()] = Default::default();
@@ -84,10 +85,11 @@ async fn one_turn(place: &Place, contests: &mut [Contest], ours_first: bool, tur
     Ok(())
 }
 
-fn audience() -> Outcome<Vec<Definition>> {
+/// The queries of the seven views.
+pub(crate) fn questions() -> Outcome<Vec<Question>> {
     let mut views = project::read(Path::new(EXAMPLE))?.definitions();
     views.retain(|view| view.tags.iter().any(|tag| tag == "audience"));
-    Ok(views)
+    Ok(views.into_iter().map(question).collect())
 }
 
 fn question(definition: Definition) -> Question {
@@ -100,18 +102,24 @@ fn question(definition: Definition) -> Question {
     }
 }
 
-/// As many analyses as asked for, of a twentieth as many users.
-async fn load(place: &Place, analyses: i64) -> Outcome {
-    prepare(place, "public").await?;
+/// The example's tables and functions.
+pub(crate) async fn make_tables(sql: &Client) -> Outcome {
     for folder in ["schema", "seed"] {
         let mut files: Vec<_> = std::fs::read_dir(Path::new(EXAMPLE).join(folder))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<_, _>>()?;
         files.sort();
         for file in files {
-            place.sql.batch_execute(&std::fs::read_to_string(file)?).await?;
+            sql.batch_execute(&std::fs::read_to_string(file)?).await?;
         }
     }
+    Ok(())
+}
+
+/// As many analyses as asked for, of a twentieth as many users.
+async fn load(place: &Place, analyses: i64) -> Outcome {
+    prepare(place, "public").await?;
+    make_tables(&place.sql).await?;
     place.sql.query("select skyflow_seed_users($1::int8::int4)", &[&(analyses / 20).max(1)]).await?;
     for first in (1..=analyses).step_by(usize::try_from(SLICE)?) {
         let last = (first + SLICE - 1).min(analyses);

@@ -12,7 +12,7 @@ use tpchgen::generators::{
 use crate::Outcome;
 
 /// The tables with their primary keys, as the tests have them.
-const TABLES: &str = include_str!("../../../crates/remat/tests/compiler/tpch_schema.sql");
+pub(crate) const TABLES: &str = include_str!("../../../crates/remat/tests/compiler/tpch_schema.sql");
 
 /// What leads along the foreign keys: both sides have the use of it.
 const INDEXES: &str = "

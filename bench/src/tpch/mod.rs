@@ -7,6 +7,8 @@ use std::time::Instant;
 use remat::view::Strategy;
 use serde_json::{Value, json};
 
+pub(crate) use load::TABLES;
+
 use crate::{
     Outcome,
     args::Args,
@@ -122,7 +124,8 @@ async fn one_turn(
     ours.check_with_theirs(&place.sql).await
 }
 
-fn questions() -> Vec<Question> {
+/// The queries with their keys.
+pub(crate) fn questions() -> Vec<Question> {
     let texts = QUERIES.split("-- q").skip(1);
     let question = |(text, (name, key)): (&str, (&str, &str))| {
         // The first line is the rest of the name.

@@ -154,7 +154,7 @@ async fn set_up(place: &Place) -> Outcome<Vec<Burden>> {
 async fn install(place: &Place, table: &str, name: &str, views: &[&[&str]]) -> Outcome {
     let session = place.remat.session().await?;
     for (at, columns) in views.iter().enumerate() {
-        let view = RelationName::new("bench", &format!("{name}_{at}"))?;
+        let view = RelationName::new("bench", format!("{name}_{at}"))?;
         let view = place.remat.define(&Definition::new(view, "select 1 as one")).await?;
         let numbers = "select $1::text::regclass::oid, array(select attnum from pg_attribute
                        where attrelid = $1::text::regclass and attname::text = any ($2) order by attnum)";

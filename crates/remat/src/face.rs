@@ -16,7 +16,6 @@ use crate::{
     compare::{self, Benchmark, Verification},
     error::{Error, ErrorKind},
     failure::FailureKind,
-    maintain::{self, Explanation},
     migrate,
     name::RelationName,
     operation::{self, Asked, CreateOptions, DeleteOptions, RefreshOptions},
@@ -414,35 +413,6 @@ impl Remat {
         self.with_session(async |session| {
             let _cancellable = self.cancellable(session);
             compare::bench(session, view, repeats).await
-        })
-        .await
-    }
-
-    /// Tells how a view follows the changes of what it reads, or why it does not. Changes nothing.
-    ///
-    /// ```
-    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, view::*};
-    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
-    /// let explanation = remat.explain(&view).await?;
-    /// let refusal = explanation.refusal.expect("a function makes the rows");
-    /// assert!(!explanation.incremental && refusal.code.starts_with('R'));
-    /// # Ok(())
-    /// # }
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// #     let db = remat_testkit::TestDb::create().await;
-    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
-    /// #     remat.migrate().await.unwrap();
-    /// #     let name = RelationName::new("public", "numbers").unwrap();
-    /// #     let view = Definition::new(name, "select random() as n");
-    /// #     let view = remat.define(&view).await.unwrap();
-    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
-    /// #     example(remat, view).await.unwrap();
-    /// # });
-    /// ```
-    pub async fn explain(&self, view: &View) -> Result<Explanation, Error> {
-        self.with_session(async |session| {
-            let _cancellable = self.cancellable(session);
-            maintain::explain(session, view).await
         })
         .await
     }

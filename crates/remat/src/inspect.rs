@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     Remat,
     error::Error,
+    maintain::{self, Explanation},
     migrate,
     name::RelationName,
     run::{Operation, Run, Status, Trigger},
@@ -64,6 +65,35 @@ impl Remat {
             _ => None,
         });
         Ok(due.collect())
+    }
+
+    /// Tells how a view follows the changes of what it reads, or why it does not. Changes nothing.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, view::*};
+    /// # async fn example(remat: Remat, view: View) -> Result<(), Error> {
+    /// let explanation = remat.explain(&view).await?;
+    /// let refusal = explanation.refusal.expect("a function makes the rows");
+    /// assert!(!explanation.incremental && refusal.code.starts_with('R'));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select random() as n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, view).await.unwrap();
+    /// # });
+    /// ```
+    pub async fn explain(&self, view: &View) -> Result<Explanation, Error> {
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            maintain::explain(session, view).await
+        })
+        .await
     }
 
     /// These views and, as far as asked for, all that they read and all that read them, in the order in which they read

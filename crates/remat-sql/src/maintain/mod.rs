@@ -153,16 +153,17 @@ fn plan(view: View<'_>, known: &Knowledge<'_>) -> Result<Plan, Rejection> {
         ));
     }
     let attempts: [Attempt; 4] = [cut::grouped, traced, cut::above_groups, whole::first_rows];
-    let mut first = None;
+    let mut refusals = Vec::new();
     for attempt in attempts {
         // What a refused attempt learned of sources does not count.
         known.forget_sources();
         match attempt(view, &query, known) {
             Ok(plan) => return Ok(plan),
-            Err(refusal) => first = first.or(Some(refusal)),
+            Err(refusal) => refusals.push(refusal),
         }
     }
-    Err(first.unwrap_or_else(|| rows::refused("the query", "no technique fits")))
+    // The second attempt is the most general one: it tells best what stands in the way.
+    Err(refusals.swap_remove(1))
 }
 
 type Attempt = fn(View<'_>, &Query, &Knowledge<'_>) -> Result<Plan, Rejection>;

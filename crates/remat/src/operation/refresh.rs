@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -76,9 +77,9 @@ pub(crate) async fn refresh(
 /// Refreshes a view by what changed.
 async fn by_changes(frame: &Frame<'_>, options: RefreshOptions, ready: &Ready) -> Result<Ending, Failure> {
     let Frame { session, view } = *frame;
-    let relation = deployed(session, view).await?;
+    let (relation, known_rows) = join(deployed(session, view), runs::known_rows(session, view.id)).await;
+    let (relation, known_rows) = (relation?, known_rows?);
     let counted = options.row_count.unwrap_or(view.definition.row_count);
-    let known_rows = runs::known_rows(session, view.id).await?;
     let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
     let asked_to_merge = match options.strategy {
         Some(Strategy::Merge) => Some("as asked for"),

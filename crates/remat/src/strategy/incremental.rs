@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use remat_sql::maintain::Turn;
 use serde_json::{Value, json};
@@ -54,8 +55,9 @@ pub(crate) async fn refresh(
     asked_to_merge: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let (session, view) = (work.session, work.view);
-    let told = plans::told(session, view.id, AT_MOST).await?;
-    let fingerprint = maintain::fingerprint(session, view).await?;
+    // Each answer on its own round trip would cost a refresh that has nothing to do the most.
+    let asked = join(plans::told(session, view.id, AT_MOST), maintain::fingerprint(session, view)).await;
+    let (told, fingerprint) = (asked.0?, asked.1?);
     let turn = ready.turn(work.relation, &told);
     let mut turning = Turning { work, ready, told, turn };
     let verdict = match asked_to_merge {

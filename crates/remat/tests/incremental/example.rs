@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 use crate::fixture::differences;
 
 struct Example {
+    _db: TestDb,
     remat: Remat,
     sql: Client,
     views: Vec<View>,
@@ -50,7 +51,7 @@ impl Example {
         sql.batch_execute("set timezone = 'UTC'").await.unwrap();
         let views = remat.views().await.unwrap();
         assert!(views.iter().all(|view| view.definition.relation_kind() == RelationKind::Table));
-        let example = Self { remat, sql, views };
+        let example = Self { _db: db, remat, sql, views };
         example.refresh().await;
         example
     }

@@ -5,6 +5,7 @@
 #[path = "../compiler/catalog.rs"]
 mod catalog;
 mod chance;
+mod documented;
 mod scope;
 mod shapes;
 mod tpch;

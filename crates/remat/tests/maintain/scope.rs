@@ -84,6 +84,27 @@ async fn every_shape_follows_other_random_changes() {
 }
 
 #[tokio::test]
+async fn a_row_that_lost_its_partner_in_the_same_turn_is_found_through_the_old_one() {
+    let world = World::open(&[SCHEMA]).await;
+    let text = "select s.user_id, i.kind, count(distinct s.cents) as n from shop.sales s join shop.items i on i.id = s.item_id group by s.user_id, i.kind";
+    let kept = kept(&world, &[("alone", "user_id, kind", text)]).await.remove(0);
+    let since = world.text("select now()::text").await;
+    world
+        .run(
+            "insert into shop.items values (100, 'alone', 1);
+             insert into shop.sales values (900, 1, 100, 1, null, '{}', now(), current_date)",
+        )
+        .await;
+    world.fill(&kept, &since).await;
+    world.forget().await;
+    world
+        .run("delete from shop.sales where id = 900; update shop.items set kind = 'other' where id = 100")
+        .await;
+    let done = world.refresh(&kept, &since).await;
+    assert_eq!(done.wrong, None);
+}
+
+#[tokio::test]
 async fn what_cannot_be_traced_is_refused_with_its_code() {
     let world = World::open(&[SCHEMA]).await;
     for (name, key, text) in REFUSED {

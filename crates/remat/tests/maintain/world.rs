@@ -93,8 +93,21 @@ impl World {
         key: &str,
         plan: fn(View<'_>) -> Result<Plan, Rejection>,
     ) -> Result<Kept, Rejection> {
+        let plan = self.with_view(name, text, key, plan).await?;
+        Ok(Kept { name: name.to_owned(), text: text.to_owned(), key: key.to_owned(), plan })
+    }
+
+    /// Makes the table of a view, empty, and gives what the compiler is told of it to `work`.
+    pub(crate) async fn with_view<T>(
+        &self,
+        name: &str,
+        text: &str,
+        key: &str,
+        work: impl FnOnce(View<'_>) -> T,
+    ) -> T {
         self.run(&format!(
-            "create view public.remat_test as {text}; create table kept.\"{name}\" as {text} with no data"
+            "create view public.remat_test as {text}; drop table if exists kept.\"{name}\";
+             create table kept.\"{name}\" as {text} with no data"
         ))
         .await;
         self.run("set search_path = ''").await;
@@ -119,14 +132,24 @@ impl World {
         let keys: Vec<String> = key.split(", ").map(|name| name.trim_matches('"').to_owned()).collect();
         let query = read(&printed, &self.catalog)
             .unwrap_or_else(|rejection| panic!("{name}: {rejection:?}\nin: {printed}"));
-        let plan = plan(View {
+        work(View {
             query: &query,
             catalog: &self.catalog,
             columns: &columns,
             key: &keys,
             types: &remat_sql::maintain::Types::new(),
-        })?;
-        Ok(Kept { name: name.to_owned(), text: text.to_owned(), key: key.to_owned(), plan })
+        })
+    }
+
+    /// The types of a query's columns.
+    pub(crate) async fn types(&self, query: &str) -> Vec<String> {
+        let statement = self.sql.prepare(query).await.unwrap();
+        let mut types = Vec::new();
+        for column in statement.columns() {
+            let name = format!("select format_type({}, null)", column.type_().oid());
+            types.push(self.text(&name).await);
+        }
+        types
     }
 
     /// Fills a view's table as the query was at a time.
