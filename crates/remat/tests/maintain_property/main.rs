@@ -15,6 +15,7 @@ mod case;
 mod catalog;
 mod compiled;
 mod expr;
+mod found;
 mod generate;
 mod kind;
 mod known;
