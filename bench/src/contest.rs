@@ -68,7 +68,10 @@ impl Contest {
         let view = place.remat.define(&definition).await?;
         let _ = succeeded(place.remat.create(&view, CreateOptions::default()).await?)?;
         let view = place.remat.view(&definition.name).await?;
-        Ok(Self { question, as_of: None, view })
+        let mut contest = Self { question, as_of: None, view };
+        // Whatever it keeps beside the view is made and filled by its first refresh.
+        let _ = contest.follow(place, None).await?;
+        Ok(contest)
     }
 
     /// Lets remat refresh it.
