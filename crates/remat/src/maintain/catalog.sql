@@ -8,21 +8,24 @@ with recursive root (oid) as (
 ), below (relation) as (
   select r.oid from root r
   union
-  select m.found[1]::oid
+  select pg_catalog.split_part(f.field, ' ', 2)::oid
   from   below b
   join   pg_catalog.pg_class c on c.oid = b.relation and (c.oid = (select r.oid from root r) or c.relkind = 'v' and c.oid >= 16384)
   join   pg_catalog.pg_rewrite w on w.ev_class = c.oid and w.ev_type = '1'
-  cross  join lateral pg_catalog.regexp_matches(w.ev_action::text, ':relid ([1-9]\d*)', 'g') m (found)
+  cross  join lateral pg_catalog.string_to_table(w.ev_action::text, ' :') f (field)
+  where  f.field like 'relid %' and f.field <> 'relid 0'
 ), rule (relation, actions) as materialized (
   select b.relation, w.ev_action::text
   from   below b
   join   pg_catalog.pg_class c on c.oid = b.relation and (c.oid = (select r.oid from root r) or c.relkind = 'v' and c.oid >= 16384)
   join   pg_catalog.pg_rewrite w on w.ev_class = b.relation and w.ev_type = '1'
 ), named (relation, what, oid) as materialized (
-  select distinct r.relation, m.found[1], m.found[2]::oid
+  select distinct r.relation, pg_catalog.split_part(f.field, ' ', 1), pg_catalog.split_part(f.field, ' ', 2)::oid
   from   rule r
-  cross  join lateral pg_catalog.regexp_matches(r.actions,
-           ':(funcid|aggfnoid|winfnoid|startInRangeFunc|endInRangeFunc|opno|eqop|sortop|vartype|funcresulttype|resulttype) ([1-9]\d*)', 'g') m (found)
+  cross  join lateral pg_catalog.string_to_table(r.actions, ' :') f (field)
+  where  pg_catalog.split_part(f.field, ' ', 1) in
+           ('funcid', 'aggfnoid', 'winfnoid', 'startInRangeFunc', 'endInRangeFunc', 'opno', 'eqop', 'sortop', 'vartype',
+            'funcresulttype', 'resulttype')
 ), called (relation, oid) as (
   select n.relation, n.oid from named n where n.what not in ('opno', 'eqop', 'sortop', 'vartype', 'funcresulttype', 'resulttype')
   union
