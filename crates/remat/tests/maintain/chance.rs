@@ -45,8 +45,8 @@ impl Chance {
             "name" => format!("'name {}'", self.below(6)),
             "note" => self.one(&["'a'", "'b'", "'c'", "null"]).into(),
             "tags" => self.one(&["'{x}'", "'{x,y}'", "'{y,z,z}'", "'{}'"]).into(),
-            "sold_at" | "made_at" => format!("now() + {} * interval '1 hour'", self.below(140) as i64 - 70),
-            "sold_on" => format!("current_date + {}", self.below(14) as i64 - 7),
+            "sold_at" | "made_at" => format!("now() + ({} - 70) * interval '1 hour'", self.below(140)),
+            "sold_on" => format!("current_date + {} - 7", self.below(14)),
             other => panic!("no values for {other}"),
         }
     }

@@ -178,8 +178,9 @@ impl World {
             let log = format!("log.\"{}\"", source.relation.name);
             let is_empty =
                 self.text(&format!("select (not exists (select from {log}))::text")).await == "true";
-            let columns: String = source.columns.iter().map(|name| format!(", \"{name}\"")).collect();
-            changes.push((!is_empty).then(|| format!("(select remat_w{columns} from {log})")));
+            let columns: Vec<String> = source.columns.iter().map(|name| format!("\"{name}\"")).collect();
+            let columns = [vec!["remat_w".to_owned()], columns].concat().join(", ");
+            changes.push((!is_empty).then(|| format!("(select {columns} from {log})")));
         }
         let public = format!("kept.\"{}\"", kept.name);
         Turn { public, hidden: Vec::new(), changes, since: format!("'{since}'::timestamptz") }
