@@ -18,6 +18,8 @@ use remat_sql::{
 use remat_testkit::TestDb;
 use tokio_postgres::Client;
 
+const TABLES: [&str; 3] = ["timeline_analyses", "points_events", "users"];
+
 /// The key of each view.
 const KEYS: [(&str, &[&str]); 9] = [
     ("analysis_correlations", &["metric_a", "metric_b"]),
@@ -116,6 +118,24 @@ async fn difference(sql: &Client, name: &str) -> i64 {
     sql.query_one(&differing, &[]).await.unwrap().get(0)
 }
 
+/// Logs what changes, as the real capture does.
+async fn keep_logs(sql: &Client) {
+    for table in TABLES {
+        sql.batch_execute(&format!(
+            "create table ch_{table} as select 1 as remat_w, t.* from {table} t with no data;
+             create function log_{table}() returns trigger language plpgsql as $$
+             begin
+               if tg_op in ('UPDATE', 'DELETE') then insert into ch_{table} select -1, o.* from o; end if;
+               if tg_op in ('UPDATE', 'INSERT') then insert into ch_{table} select 1, n.* from n; end if;
+               return null;
+             end $$;
+             create trigger i after insert on {table} referencing new table as n for each statement execute function log_{table}();
+             create trigger u after update on {table} referencing new table as n old table as o for each statement execute function log_{table}();
+             create trigger d after delete on {table} referencing old table as o for each statement execute function log_{table}();"
+        )).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn every_view_of_the_example_follows_changes_and_the_clock() {
     let db = TestDb::create().await;
@@ -132,39 +152,18 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
         let (_, query) = remat_sql::leading_comment(&text).unwrap();
         sql.batch_execute(&format!("create view public.{name} as {query}")).await.unwrap();
     }
-    for table in ["timeline_analyses", "points_events", "users"] {
-        sql.batch_execute(&format!(
-            "create table ch_{table} as select 1 as remat_w, t.* from {table} t with no data;
-             create function log_{table}() returns trigger language plpgsql as $$
-             begin
-               if tg_op in ('UPDATE', 'DELETE') then insert into ch_{table} select -1, o.* from o; end if;
-               if tg_op in ('UPDATE', 'INSERT') then insert into ch_{table} select 1, n.* from n; end if;
-               return null;
-             end $$;
-             create trigger i after insert on {table} referencing new table as n for each statement execute function log_{table}();
-             create trigger u after update on {table} referencing new table as n old table as o for each statement execute function log_{table}();
-             create trigger d after delete on {table} referencing old table as o for each statement execute function log_{table}();"
-        )).await.unwrap();
-    }
+    keep_logs(&sql).await;
     let catalog = catalog::read(&sql).await;
-    let since: String = sql.query_one("select now()::text", &[]).await.unwrap().get(0);
     let mut followed = Vec::new();
     let names: Vec<_> = example("views").into_iter().map(|(name, _)| name).collect();
     for name in names {
         let key = KEYS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name}")).1;
         let plan = compiled(&sql, &catalog, &name, key).await;
-        println!(
-            "{name}: {:?}",
-            plan.stages.iter().map(|s| (s.technique(), s.title().to_owned())).collect::<Vec<_>>()
-        );
         followed.push(Followed { name, plan });
     }
     // Filled as of one moment, and some time passes before the first refresh.
     sql.batch_execute("begin isolation level repeatable read").await.unwrap();
-    let since: String = {
-        let _ = since;
-        sql.query_one("select now()::text", &[]).await.unwrap().get(0)
-    };
+    let mut since: String = sql.query_one("select now()::text", &[]).await.unwrap().get(0);
     for Followed { name, plan } in &followed {
         let turn = turn(name, plan, &since, &[]);
         let key = KEYS.iter().find(|(known, _)| known == name).unwrap().1.join(", ");
@@ -176,7 +175,6 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
         }
     }
     sql.batch_execute("commit").await.unwrap();
-    let mut since = since;
     for round in 0..12 {
         let churn = [40, 300, 1, 120][round % 4];
         sql.batch_execute(&format!("select * from skyflow_churn({churn})")).await.unwrap();
@@ -196,7 +194,7 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
              where id in (select id from points_events order by id offset {} limit 20);", round * 30, round * 20)).await.unwrap();
         sql.batch_execute("begin isolation level repeatable read").await.unwrap();
         let mut changed = Vec::new();
-        for table in ["timeline_analyses", "points_events", "users"] {
+        for table in TABLES {
             let any: bool =
                 sql.query_one(&format!("select exists (select from ch_{table})"), &[]).await.unwrap().get(0);
             if any {

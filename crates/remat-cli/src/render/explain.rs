@@ -20,13 +20,12 @@ pub(crate) fn all(out: &Output, explained: &[Explanation], sql: bool) -> String 
 
 fn one(out: &Output, told: &Explanation, sql: bool) -> String {
     let mut parts = vec![headline(told)];
-    match &told.refusal {
-        Some(refusal) => parts.push(refused(refusal)),
-        None => {
-            parts.push(stages(out, &told.stages));
-            parts.extend((!told.hidden.is_empty()).then(|| hidden(out, &told.hidden)));
-            parts.push(sources(out, &told.sources));
-        }
+    if let Some(refusal) = &told.refusal {
+        parts.push(refused(refusal));
+    } else {
+        parts.push(stages(out, &told.stages));
+        parts.extend((!told.hidden.is_empty()).then(|| hidden(out, &told.hidden)));
+        parts.push(sources(out, &told.sources));
     }
     parts.extend(told.obstacle.as_ref().map(obstacle));
     parts.extend((!told.advice.is_empty()).then(|| advised(&told.advice)));
@@ -41,9 +40,10 @@ fn headline(told: &Explanation) -> String {
         1 => "one stage".to_owned(),
         n => format!("{n} stages"),
     };
-    match told.wanted {
-        true => format!("{name} follows changes in {stages}"),
-        false => format!("{name} could follow changes in {stages}; its strategy {} does not", told.strategy),
+    if told.wanted {
+        format!("{name} follows changes in {stages}")
+    } else {
+        format!("{name} could follow changes in {stages}; its strategy {} does not", told.strategy)
     }
 }
 

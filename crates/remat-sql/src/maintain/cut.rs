@@ -250,7 +250,7 @@ fn cut(select: &Select, order: &[OrderKey], hidden: usize, known: &Knowledge<'_>
     let nullable = groups.iter().enumerate().map(|(n, _)| may_be_null(&branches, n, known)).collect();
     let of_key = select.items.iter().map(|item| !has_aggregate(&item.expr)).collect();
     let title = title(select, &context, &groups);
-    let group = finish(branches, nullable, states, hidden, title, known)?;
+    let group = finish(&branches, nullable, states, hidden, title, known)?;
     Ok(Cut { group, above, order, of_key })
 }
 
@@ -262,13 +262,13 @@ fn union(query: &Query, operands: &[Query], known: &Knowledge<'_>) -> Result<Cut
     let items = names.iter().enumerate();
     let items =
         items.map(|(n, name)| Item { expr: Expr::text(format!("m.k{n}")), name: name.clone() }).collect();
-    let group = finish(branches, nullable, States::default(), 0, "union".into(), known)?;
+    let group = finish(&branches, nullable, States::default(), 0, "union".into(), known)?;
     let of_key = vec![true; names.len()];
     Ok(Cut { group, above: over_hidden(0, items), order: Vec::new(), of_key })
 }
 
 fn finish(
-    branches: Vec<Branch>,
+    branches: &[Branch],
     nullable: Vec<bool>,
     states: States,
     hidden: usize,
@@ -278,7 +278,7 @@ fn finish(
     let arguments = states.arguments.len();
     let keys = (0..nullable.len()).map(|n| format!("k{n}"));
     let names = keys.chain((0..arguments).map(|n| format!("e{n}"))).collect();
-    let rows = Rows::new(&branches, names, known)?;
+    let rows = Rows::new(branches, names, known)?;
     Ok(Group { title, rows, nullable, arguments, states: states.states, hidden, face: None })
 }
 

@@ -236,9 +236,9 @@ fn all<'a>(bounds: &'a [Bound], of: impl Fn(&'a Bound) -> &'a String) -> String 
 
 impl Join {
     fn now(&self, names: &[String]) -> String {
-        let from = self.leaves.iter().enumerate().map(|(place, leaf)| leaf.plain(place)).collect();
+        let from: Vec<_> = self.leaves.iter().enumerate().map(|(place, leaf)| leaf.plain(place)).collect();
         let bounds = self.leaves.iter().flat_map(Leaf::bounds).map(|bound| bound.now.clone());
-        self.select("1", from, bounds.collect(), names)
+        self.select("1", &from, bounds.collect(), names)
     }
 
     fn terms(&self, names: &[String], turn: &Turn) -> Vec<String> {
@@ -257,16 +257,16 @@ impl Join {
                 conditions.extend(leaf.bounds().iter().map(|bound| bound.now.clone()));
             } else if let Some(before) = leaf.before(place, turn) {
                 from.push(before);
-                weight.push_str(&format!(" * l{place}.remat_w"));
+                weight.extend([format!(" * l{place}.remat_w")]);
             } else {
                 from.push(leaf.plain(place));
                 conditions.extend(leaf.bounds().iter().map(|bound| bound.since.clone()));
             }
         }
-        self.select(&weight, from, conditions, names)
+        self.select(&weight, &from, conditions, names)
     }
 
-    fn select(&self, weight: &str, from: Vec<String>, bounds: Vec<String>, names: &[String]) -> String {
+    fn select(&self, weight: &str, from: &[String], bounds: Vec<String>, names: &[String]) -> String {
         let outputs = self.outputs.iter().zip(names).map(|(output, name)| format!(", {output} as {name}"));
         let outputs: String = outputs.collect();
         let conditions: Vec<_> = self.conditions.iter().cloned().chain(bounds).collect();
@@ -337,7 +337,7 @@ impl Leaf {
 
     fn columns(&self, place: usize) -> String {
         let Self::Table { columns, .. } = self else { return String::new() };
-        columns.iter().map(|column| format!(", l{place}.{column}")).collect()
+        columns.iter().map(|column| format!(", l{place}.{column}")).collect::<Vec<_>>().concat()
     }
 }
 

@@ -111,7 +111,7 @@ impl Group {
             .collect();
         let scales: Vec<_> = self.scaled().map(|n| format!("scale(r.e{n})")).collect();
         let by: Vec<_> = columns.iter().cloned().chain(scales).collect();
-        let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
+        let listed = columns.iter().map(|column| format!(", {column}")).collect::<Vec<_>>().concat();
         let by = if by.is_empty() { String::new() } else { format!(" group by {}", by.join(", ")) };
         format!(
             "remat_r as materialized (select sum(r.w)::pg_catalog.int4 as w{listed} from ({changes}) r{by} having sum(r.w) <> 0)"
@@ -134,7 +134,7 @@ impl Group {
             self.list(|k| format!("x.k{k}, ")),
             self.list(|k| format!("k{k}, ")),
         );
-        let on = self.joined("s", "x", &format!("s.v = x.v"));
+        let on = self.joined("s", "x", "s.v = x.v");
         let by = if self.keys() == 0 {
             String::new()
         } else {
@@ -174,13 +174,13 @@ impl Group {
         let mut states = String::new();
         for (n, state) in self.states.iter().enumerate() {
             match state {
-                State::Sum(sum) => states.push_str(&format!(", {sum} as a{n}")),
+                State::Sum(sum) => states.extend([format!(", {sum} as a{n}")]),
                 State::Extremum { argument, greatest } => {
                     let word = word(*greatest);
-                    states.push_str(&format!(
+                    states.extend([format!(
                         ", {word}(r.e{argument}) filter (where r.w > 0) as a{n}, \
                          {word}(r.e{argument}) filter (where r.w < 0) as g{n}"
-                    ));
+                    )]);
                 }
                 State::Distinct(_) => {}
             }
@@ -198,26 +198,26 @@ impl Group {
         let (mut states, mut joins, mut lost) = (String::new(), String::new(), Vec::new());
         for (n, state) in self.states.iter().enumerate() {
             match state {
-                State::Sum(_) => states.push_str(&format!(", coalesce(s.a{n}, 0) + d.a{n} as a{n}")),
+                State::Sum(_) => states.extend([format!(", coalesce(s.a{n}, 0) + d.a{n} as a{n}")]),
                 State::Extremum { greatest, .. } => {
                     let word = if *greatest { "greatest" } else { "least" };
                     let (reaches, below) = if *greatest { (">=", "<") } else { ("<=", ">") };
-                    states.push_str(&format!(", {word}(s.a{n}, d.a{n}) as a{n}"));
+                    states.extend([format!(", {word}(s.a{n}, d.a{n}) as a{n}")]);
                     lost.push(format!(
                         "(d.g{n} {reaches} s.a{n} and (d.a{n} is null or d.a{n} {below} s.a{n}))"
                     ));
                 }
                 State::Distinct(argument) => {
                     let x = self.distinct().position(|known| known == *argument).unwrap_or_default();
-                    states.push_str(&format!(", coalesce(s.a{n}, 0) + coalesce(z{x}.n, 0) as a{n}"));
+                    states.extend([format!(", coalesce(s.a{n}, 0) + coalesce(z{x}.n, 0) as a{n}")]);
                 }
             }
         }
         for x in 0..self.distinct().count() {
-            joins.push_str(&format!(
+            joins.extend([format!(
                 " left join remat_z{x} z{x} on {}",
                 self.joined(&format!("z{x}"), "d", "true")
-            ));
+            )]);
         }
         let lost = if lost.is_empty() { "false".into() } else { lost.join(" or ") };
         // All rows together are a group that stays when the last of them leaves.
@@ -236,7 +236,7 @@ impl Group {
         let mut extrema = String::new();
         for (n, state) in self.states.iter().enumerate() {
             if let State::Extremum { argument, greatest } = state {
-                extrema.push_str(&format!(", {}(r.e{argument}) as a{n}", word(*greatest)));
+                extrema.extend([format!(", {}(r.e{argument}) as a{n}", word(*greatest))]);
             }
         }
         if extrema.is_empty() {
@@ -261,10 +261,10 @@ impl Group {
         let mut joined = "";
         for (n, state) in self.states.iter().enumerate() {
             if matches!(state, State::Extremum { .. }) {
-                states.push_str(&format!(", case when f.lost then e.a{n} else f.a{n} end as a{n}"));
+                states.extend([format!(", case when f.lost then e.a{n} else f.a{n} end as a{n}")]);
                 joined = " left join remat_e e on f.lost and ";
             } else {
-                states.push_str(&format!(", f.a{n}"));
+                states.extend([format!(", f.a{n}")]);
             }
         }
         let on = if joined.is_empty() { String::new() } else { self.joined("e", "f", "true") };

@@ -137,10 +137,10 @@ fn run(pieces: &[Piece], pattern: &[Piece]) -> Option<(String, String)> {
     for (n, (piece, wanted)) in pieces.iter().zip(pattern).enumerate() {
         match (piece, wanted) {
             (Piece::Text(words), Piece::Text(wanted)) if n == 0 => {
-                before = words.strip_suffix(wanted.as_str())?.to_owned();
+                words.strip_suffix(wanted.as_str())?.clone_into(&mut before);
             }
             (Piece::Text(words), Piece::Text(wanted)) if n == last => {
-                after = words.strip_prefix(wanted.as_str())?.to_owned();
+                words.strip_prefix(wanted.as_str())?.clone_into(&mut after);
             }
             _ if piece == wanted => {}
             _ => return None,
@@ -175,11 +175,10 @@ fn closes_at_the_end(pieces: &[Piece]) -> bool {
             }
             match (quote, c) {
                 (Some(open), c) if open == c => quote = None,
-                (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),
                 (None, '(') => depth += 1,
                 (None, ')') => depth = depth.saturating_sub(1),
-                (None, _) => {}
+                _ => {}
             }
             closed = depth == 0;
         }

@@ -236,7 +236,7 @@ impl Partial {
             match &mut source.kind {
                 SourceKind::Function { call, .. } => *call = shifted(call, offset),
                 SourceKind::Query { query, .. } => {
-                    query.substitute(&mut |column| (column.up == 1).then(|| moved(column, offset)))
+                    query.substitute(&mut |column| (column.up == 1).then(|| moved(column, offset)));
                 }
                 SourceKind::Relation { .. } | SourceKind::Cte { .. } | SourceKind::Join => {}
             }

@@ -48,13 +48,13 @@ pub(crate) async fn create(
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
     let task = Task { view_id, definition: None, operation: Operation::Create, asked, sight: Sight::Newest };
-    let run = attempt(remat, task, async |frame: &Frame<'_>| {
+    let run = Box::pin(attempt(remat, task, async |frame: &Frame<'_>| {
         let existing = catalog::relation_named(frame.session, &frame.view.definition.name).await?;
         match existing {
             Some(relation) if !options.force => decline(frame, &relation, options).await,
             existing => build(frame, existing.as_ref(), options).await,
         }
-    })
+    }))
     .await?;
     Ok(follow_changes(remat, view_id, run).await)
 }
@@ -65,7 +65,7 @@ async fn follow_changes(remat: &Remat, view_id: i64, mut run: Run) -> Run {
     if run.status != Status::Success {
         return run;
     }
-    let fact = match maintain::way(remat, view_id, None).await {
+    let fact = match Box::pin(maintain::way(remat, view_id, None)).await {
         Ok(Way::ByChanges(_)) => json!({ "follows_changes": true }),
         Ok(Way::Otherwise(Some(why))) => json!({ "follows_changes": false, "because": why }),
         Ok(Way::Otherwise(None)) => return run,
@@ -107,12 +107,12 @@ pub(crate) async fn redefine(
         asked: Asked::Now(Trigger::Manual),
         sight: Sight::Newest,
     };
-    let run = attempt(remat, task, async |frame: &Frame<'_>| {
+    let run = Box::pin(attempt(remat, task, async |frame: &Frame<'_>| {
         views::save(frame.session, definition, Some(project)).await?;
         let existing = catalog::relation_named(frame.session, &definition.name).await?;
         let options = CreateOptions { force: true, ..CreateOptions::default() };
         build(frame, existing.as_ref(), options).await
-    })
+    }))
     .await?;
     Ok(follow_changes(remat, view.id, run).await)
 }

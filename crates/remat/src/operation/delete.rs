@@ -40,7 +40,7 @@ pub(crate) async fn delete(
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
     let task = Task { view_id, definition: None, operation: Operation::Delete, asked, sight: Sight::Newest };
-    let run = attempt(remat, task, async |frame: &Frame<'_>| {
+    let run = Box::pin(attempt(remat, task, async |frame: &Frame<'_>| {
         let Frame { session, view } = *frame;
         match catalog::relation_named(session, &view.definition.name).await? {
             None if options.if_exists && view.relation.is_some() => forget(session, view).await,
@@ -48,7 +48,7 @@ pub(crate) async fn delete(
             None => Err(absent(view)),
             Some(relation) => drop_relation(session, view, &relation, options).await,
         }
-    })
+    }))
     .await?;
     if run.status == Status::Success {
         let sweep = async |session: &Session| {

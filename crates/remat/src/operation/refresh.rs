@@ -50,7 +50,7 @@ pub(crate) async fn refresh(
     options: RefreshOptions,
     asked: Asked<'_>,
 ) -> Result<Run, Error> {
-    let way = maintain::way(remat, view_id, options.strategy).await?;
+    let way = Box::pin(maintain::way(remat, view_id, options.strategy)).await?;
     let tables = match &way {
         Way::ByChanges(ready) => ready.tables(),
         Way::Otherwise(_) => Vec::new(),
@@ -60,7 +60,7 @@ pub(crate) async fn refresh(
         Way::Otherwise(_) => Sight::Newest,
     };
     let task = Task { view_id, definition: None, operation: Operation::Refresh, asked, sight };
-    let run = attempt(remat, task, async |frame: &Frame<'_>| {
+    let run = Box::pin(attempt(remat, task, async |frame: &Frame<'_>| {
         if frame.view.pause.is_some() && !options.force {
             return Ok(Done::Skipped("paused".into()));
         }
@@ -69,7 +69,7 @@ pub(crate) async fn refresh(
             Way::Otherwise(why) => perform(frame, options, why.as_deref()).await,
         };
         ending.map(|ending| Done::Success(Box::new(ending)))
-    })
+    }))
     .await?;
     Ok(vacuum_after(remat, run).await)
 }

@@ -1,4 +1,6 @@
 //! The shapes that are followed by scope: name, key, query.
+//!
+//! Long because it is a list: each shape is one entry, read on its own.
 
 pub(crate) const SHAPES: &[(&str, &str, &str)] = &[
     ("filter", "id", "select id, cents, note from shop.sales where cents > 100 and note is not null"),
