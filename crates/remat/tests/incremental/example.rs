@@ -3,7 +3,9 @@
 use std::{fs, path::Path, time::Instant};
 
 use remat::{
-    Remat, project,
+    Remat,
+    operation::RefreshOptions,
+    project,
     view::{RelationKind, Strategy, View},
 };
 use remat_testkit::TestDb;
@@ -60,7 +62,7 @@ impl Example {
     async fn refresh(&self) -> Vec<String> {
         let mut strategies = Vec::new();
         for view in &self.views {
-            let run = self.remat.refresh(view, Default::default()).await.unwrap();
+            let run = self.remat.refresh(view, RefreshOptions::default()).await.unwrap();
             run.check().unwrap();
             strategies.push(run.strategy.unwrap());
         }
