@@ -16,7 +16,7 @@ async fn kept(world: &World, shapes: &[(&str, &str, &str)]) -> Vec<Kept> {
         match world.keep(name, text, key, scope::plan).await {
             Ok(one) => kept.push(one),
             Err(rejection) => {
-                refused.push(format!("{name}: {} {rejection} ({})", rejection.code, rejection.construct))
+                refused.push(format!("{name}: {} {rejection} ({})", rejection.code, rejection.construct));
             }
         }
     }
