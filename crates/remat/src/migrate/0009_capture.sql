@@ -44,6 +44,8 @@ create table remat.view_states (
     -- what now() was for the query
     as_of        timestamptz not null,
     stored_by    xid8 not null,
+    -- whether the hidden tables cover the same; a merge of many changes leaves them behind
+    filled       boolean not null default true,
     -- of each capture, by its id
     fingerprints jsonb not null,
     system       text not null,
@@ -206,19 +208,20 @@ $$;
 
 -- Says that a view's contents, as this transaction leaves them, are those of its snapshot. Another transaction that did
 -- so since that snapshot was taken makes this one fail with 40001.
-create function remat.store_state(of_view bigint) returns void
+create function remat.store_state(of_view bigint, hidden_filled boolean default true) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform remat.require_one_snapshot();
-  insert into remat.view_states as s (view_id, snapshot, as_of, stored_by, fingerprints, system)
-  select of_view, pg_current_snapshot(), now(), pg_current_xact_id(),
+  insert into remat.view_states as s (view_id, snapshot, as_of, stored_by, filled, fingerprints, system)
+  select of_view, pg_current_snapshot(), now(), pg_current_xact_id(), hidden_filled,
          coalesce(jsonb_object_agg(k.capture_id, remat.capture_fingerprint(k.capture_id, k.columns))
                   filter (where k.capture_id is not null), '{}'),
          remat.system()
   from   (values (of_view)) v (id) left join remat.capture_consumers k on k.view_id = v.id
   on conflict (view_id) do update
-  set    snapshot = excluded.snapshot, as_of = excluded.as_of, stored_by = excluded.stored_by, fingerprints = excluded.fingerprints, system = excluded.system,
+  set    snapshot = excluded.snapshot, as_of = excluded.as_of, stored_by = excluded.stored_by,
+         filled = excluded.filled, fingerprints = excluded.fingerprints, system = excluded.system,
          stored_at = excluded.stored_at;
 end
 $$;

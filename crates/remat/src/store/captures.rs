@@ -235,7 +235,13 @@ pub(super) fn change(row: &Row) -> Change {
 /// transaction did so since that snapshot was taken; the transaction must be REPEATABLE READ, and must not have written
 /// to a table that the view reads.
 pub async fn store_state(session: &Session, view_id: i64) -> Result<(), Failure> {
-    session.query("select remat.store_state($1)", &[(&view_id, Type::INT8)]).await.map(drop)
+    store_state_of(session, view_id, true).await
+}
+
+/// The same; `filled` says whether the view's hidden tables cover what its contents do.
+pub(crate) async fn store_state_of(session: &Session, view_id: i64, filled: bool) -> Result<(), Failure> {
+    let params = [(&view_id as _, Type::INT8), (&filled as _, Type::BOOL)];
+    session.query("select remat.store_state($1, $2)", &params).await.map(drop)
 }
 
 /// All captures.

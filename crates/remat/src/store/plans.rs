@@ -219,6 +219,8 @@ pub(crate) struct Told {
 pub(crate) struct Since {
     /// What the contents cover.
     pub(crate) snapshot: Snapshot,
+    /// Whether the hidden tables cover the same.
+    pub(crate) filled: bool,
     /// As of when, as text of type `timestamptz`.
     pub(crate) as_of: String,
 }
@@ -232,10 +234,14 @@ pub(crate) async fn told(session: &Session, view_id: i64, at_most: i64) -> Resul
     };
     let since = first.get::<_, Option<String>>(5).zip(first.get(6));
     let told = rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some());
-    let (changes, estimates) = told.map(|row| (captures::change(row), row.get::<_, f64>(7))).unzip();
+    let (changes, estimates) = told.map(|row| (captures::change(row), row.get::<_, f64>(8))).unzip();
     Ok(Told {
         now: first.get(4),
-        since: since.map(|(snapshot, as_of)| Since { snapshot: Snapshot::of(snapshot), as_of }),
+        since: since.map(|(snapshot, as_of)| Since {
+            snapshot: Snapshot::of(snapshot),
+            as_of,
+            filled: first.get(7),
+        }),
         changes,
         estimates,
     })

@@ -7,6 +7,7 @@ select c.capture_id,
        pg_catalog.now(),
        s.snapshot::pg_catalog.text,
        s.as_of::pg_catalog.text,
+       coalesce(s.filled, false),
        coalesce((select pg_catalog.sum(greatest(r.reltuples, 0)) from remat.capture_levels(c.relation) l
                  join pg_catalog.pg_class r on r.oid operator(pg_catalog.=) l.relation
                                             and r.relkind operator(pg_catalog.=) 'r'), 0)::pg_catalog.float8

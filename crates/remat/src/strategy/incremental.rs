@@ -24,6 +24,7 @@ use crate::{
     failure::{Failure, FailureKind, Remedy},
     maintain::{self, Ready},
     store::{
+        captures,
         plans::{self, Told},
         runs::Rows,
     },
@@ -73,13 +74,19 @@ pub(crate) async fn refresh(
 impl Turning<'_, '_> {
     async fn judge(&mut self) -> Result<Verdict, Failure> {
         let told = self.in_words();
-        Ok(match weigh::judge(&told) {
+        let verdict = match weigh::judge(&told) {
             Verdict::Quiet if self.crossed().await? => {
                 Verdict::Follow("incremental: rows crossed a bound of time".into())
             }
             Verdict::Many => weigh::weigh(&told, self.costs().await?),
             verdict => verdict,
-        })
+        };
+        Ok(if self.are_filled() { verdict } else { weigh::left_behind(verdict) })
+    }
+
+    /// Whether the hidden tables cover what the contents do.
+    fn are_filled(&self) -> bool {
+        self.turn.hidden.is_empty() || self.told.since.as_ref().is_none_or(|since| since.filled)
     }
 
     fn in_words(&self) -> Vec<weigh::Told> {
@@ -97,6 +104,7 @@ impl Turning<'_, '_> {
             Verdict::Quiet | Verdict::Many => return Ok(Outcome::Unchanged(self.told.now)),
             Verdict::Follow(reason) => self.follow(reason).await,
             Verdict::Fill(why) => self.fill(why).await,
+            Verdict::Leave(why) => self.leave(why).await,
             Verdict::Renew(why) => self.merge_only(why).await,
         }?;
         Ok(Outcome::Done(choice, Box::new(report)))
@@ -236,6 +244,15 @@ impl Turning<'_, '_> {
             Err(failure) if self.turn.hidden.is_empty() => Err(failure),
             Err(failure) => self.answer(failure, "the hidden tables could not be filled").await,
         }
+    }
+
+    /// Merges, and says that the hidden tables do not cover what the contents do.
+    async fn leave(&mut self, why: Why) -> Result<(Choice, Report), Failure> {
+        self.refuse_if_strict(&why)?;
+        let report = merge::after(self.work, Program::default(), self.told.now).await?;
+        let filled = self.turn.hidden.is_empty();
+        captures::store_state_of(self.work.session, self.work.view.id, filled).await?;
+        Ok((merged(why.reason), Report { facts: json!({}), ..report }))
     }
 
     /// Merges without a plan; what the contents cover is not known then.

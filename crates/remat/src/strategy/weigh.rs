@@ -35,6 +35,8 @@ pub(super) enum Verdict {
     Many,
     /// Merge, and fill the hidden tables anew.
     Fill(Why),
+    /// Merge, and leave the hidden tables behind: many changes come in rows, and to fill them costs as much as a merge again.
+    Leave(Why),
     /// Merge only: what the plan rests on must be made anew first.
     Renew(Why),
 }
@@ -123,7 +125,18 @@ pub(super) fn weigh(told: &[Told], costs: Option<Costs>) -> Verdict {
     #[allow(clippy::cast_possible_truncation, reason = "an estimate of rows fits")]
     let about = grouped(total.max(0.0) as i64);
     let reason = format!("merge: {} of about {about} rows changed", grouped(changed(told)));
-    Verdict::Fill(Why { reason, allowed: true })
+    Verdict::Leave(Why { reason, allowed: true })
+}
+
+/// What to do where the hidden tables were left behind: whatever follows changes must fill them first.
+pub(super) fn left_behind(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Follow(_) => Verdict::Fill(Why {
+            reason: "merge: the hidden tables were left behind by the last one".into(),
+            allowed: true,
+        }),
+        other => other,
+    }
 }
 
 fn rows(number: i64) -> String {
@@ -185,7 +198,7 @@ mod tests {
         let many = changes(60_312);
         assert_eq!(judge(&many), Verdict::Many);
         let merge = Some(Costs { follow: 2.0, merge: 1.0 });
-        let Verdict::Fill(why) = weigh(&many, merge) else { panic!("a merge is cheaper") };
+        let Verdict::Leave(why) = weigh(&many, merge) else { panic!("a merge is cheaper") };
         assert_eq!(why.reason, "merge: 60,312 of about 2,000,000 rows changed");
         assert!(matches!(weigh(&many, Some(Costs { follow: 1.0, merge: 2.0 })), Verdict::Follow(_)));
     }
@@ -193,6 +206,14 @@ mod tests {
     #[test]
     fn without_costs_the_share_of_changed_rows_decides() {
         assert!(matches!(weigh(&changes(90_000), None), Verdict::Follow(_)));
-        assert!(matches!(weigh(&changes(110_000), None), Verdict::Fill(_)));
+        assert!(matches!(weigh(&changes(110_000), None), Verdict::Leave(_)));
+    }
+
+    #[test]
+    fn hidden_tables_that_were_left_behind_are_filled_before_anything_is_followed() {
+        assert!(matches!(left_behind(judge(&changes(3))), Verdict::Fill(Why { allowed: true, .. })));
+        assert_eq!(left_behind(Verdict::Quiet), Verdict::Quiet);
+        let many = weigh(&changes(110_000), None);
+        assert_eq!(left_behind(many.clone()), many);
     }
 }

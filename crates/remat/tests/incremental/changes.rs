@@ -121,8 +121,12 @@ async fn many_changes_are_merged_where_that_costs_less() {
     let run = refreshed(&app, &view).await;
     let reason = run.reason.unwrap();
     assert!(reason.contains("20,000"), "{reason}");
+    // It left the hidden table behind, which is filled once before changes are followed again.
     app.change_sales().await;
-    refreshes_by(&app, &view, "incremental").await;
+    let run = refreshes_by(&app, &view, "merge").await;
+    assert!(run.reason.unwrap().contains("left behind"));
+    app.change_sales().await;
+    let _ = refreshes_by(&app, &view, "incremental").await;
 }
 
 #[tokio::test]
