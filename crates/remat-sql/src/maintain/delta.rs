@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, Rejection,
     catalog::QualifiedName,
-    ir::{self, ClockKind, Comparison, Expr, Piece, Query, Target},
+    ir::{self, Expr, Query, Target},
+    window,
 };
 
 use super::{Knowledge, Turn, changes_gap, clock, rows::Branch};
@@ -164,31 +165,20 @@ fn leaf(
 /// A condition with a clock, as a bound on one table.
 fn bound(context: &Query, branch: &Branch, condition: &Expr) -> Result<(usize, Bound), Rejection> {
     let refused = || clock_elsewhere("a condition that is not `expression < time`");
-    let Comparison { left, operator, right } = condition.comparison().ok_or_else(refused)?;
-    let (expr, limit) = if left.has_clock() { (right, left) } else { (left, right) };
-    let of_clock = |piece: &Piece| match piece {
-        Piece::Text(_) => true,
-        Piece::Clock(clock) => clock.kind == ClockKind::Transaction,
-        _ => false,
-    };
-    if expr.has_clock() || !limit.pieces.iter().all(of_clock) || !is_order(operator) {
-        return Err(refused());
-    }
+    let (expr, operator, limit) = window::sides(condition).ok_or_else(refused)?;
     let places: std::collections::BTreeSet<_> = expr.columns().iter().map(|column| column.source).collect();
     let place = places.first().copied().filter(|_| places.len() == 1).ok_or_else(refused)?;
     branch.relation(place).ok_or_else(refused)?;
     let past = clock::as_of_since(limit).ok_or_else(refused)?;
     let (row, now, since) =
         (ir::expr_sql(context, expr), ir::expr_sql(context, limit), ir::expr_sql(context, &past));
-    let compared = |bound: &str| {
-        if left.has_clock() {
-            format!("({bound} {operator} {row})")
-        } else {
-            format!("({row} {operator} {bound})")
-        }
-    };
-    let between = format!("({row} >= least({now}, {since}) and {row} <= greatest({now}, {since}))");
-    Ok((place, Bound { now: compared(&now), since: compared(&since), between }))
+    let compared = |bound: &str| format!("({row} {} {bound})", operator.as_str());
+    Ok((place, Bound { now: compared(&now), since: compared(&since), between: between(&row, &now, &since) }))
+}
+
+/// True for every row that has passed one of two bounds and not the other.
+fn between(row: &str, now: &str, since: &str) -> String {
+    format!("({row} >= least({now}, {since}) and {row} <= greatest({now}, {since}))")
 }
 
 /// Whether a row of a relation lies between a bound as of the last refresh and now. None where the expression names
@@ -208,13 +198,7 @@ pub(super) fn crossing_of(
     let (row, now) = (ir::expr_sql(&context, expr), ir::expr_sql(&context, limit));
     let since = ir::expr_sql(&context, &clock::as_of_since(limit)?);
     let table = format!("{}.{}", ir::quoted(&relation.schema), ir::quoted(&relation.name));
-    Some(format!(
-        "exists (select from {table} as {alias} where {row} >= least({now}, {since}) and {row} <= greatest({now}, {since}))"
-    ))
-}
-
-fn is_order(operator: &str) -> bool {
-    matches!(operator, "<" | "<=" | ">" | ">=")
+    Some(format!("exists (select from {table} as {alias} where {})", between(&row, &now, &since)))
 }
 
 fn clock_elsewhere(construct: &str) -> Rejection {

@@ -14,6 +14,9 @@ use super::{
     hidden_gap,
 };
 
+/// What a statement selects that does not touch the public table.
+const NO_ROWS: &str = "select array[0, 0, 0, 0, 0]::pg_catalog.int8[]";
+
 /// A group by, and what becomes of its groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
@@ -51,13 +54,12 @@ impl Group {
             vec![Hidden { query: self.fill(&from), key: self.key("", self.keys()), indexes: Vec::new() }];
         for argument in self.distinct() {
             let keys = self.list(|n| format!("r.k{n}, "));
-            let by = self.list(|n| format!("r.k{n}, "));
             let mut key = self.key("", self.keys());
             key.push("v".into());
             tables.push(Hidden {
                 query: format!(
                     "select {keys}r.e{argument} as v, pg_catalog.count(*) as n from {from} \
-                     where r.e{argument} is not null group by {by}r.e{argument}"
+                     where r.e{argument} is not null group by {keys}r.e{argument}"
                 ),
                 key,
                 indexes: Vec::new(),
@@ -84,7 +86,7 @@ impl Group {
     /// Adds the change to the groups, and shows them.
     pub(super) fn statement(&self, turn: &Turn) -> String {
         let Some(changes) = self.rows.changes(turn) else {
-            return "select array[0, 0, 0, 0, 0]::pg_catalog.int8[]".into();
+            return NO_ROWS.into();
         };
         let mut with = vec![self.change(&changes)];
         with.extend(self.distinct().enumerate().flat_map(|(n, argument)| self.values(n, argument)));
@@ -95,7 +97,7 @@ impl Group {
         with.extend(self.write());
         match &self.face {
             Some(face) => face.apply(self, &with),
-            None => format!("with {} select array[0, 0, 0, 0, 0]::pg_catalog.int8[]", with.join(", ")),
+            None => format!("with {} {NO_ROWS}", with.join(", ")),
         }
     }
 

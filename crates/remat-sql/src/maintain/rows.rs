@@ -83,14 +83,7 @@ fn branches_of(query: &Query, known: &Knowledge<'_>) -> Result<Vec<Branch>, Reje
             let items: Vec<_> = select.items.iter().map(|item| item.expr.clone()).collect();
             branches(select, &items, known)
         }
-        Body::Set { operator: SetOperator::Union, all: true, operands } => {
-            same_types(operands, known)?;
-            let mut all = Vec::new();
-            for operand in operands {
-                all.extend(branches_of(operand, known)?);
-            }
-            Ok(all)
-        }
+        Body::Set { operator: SetOperator::Union, all: true, operands } => union_branches(operands, known),
         Body::Set { .. } => Err(refused("UNION, INTERSECT or EXCEPT", "equal rows count together")),
         Body::Values(_) => Err(refused("VALUES", "constants stand where a table is wanted")),
     }

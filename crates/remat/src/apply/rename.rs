@@ -5,14 +5,14 @@ use crate::{
     failure::{Failure, FailureKind},
     name::RelationName,
     operation::create::record,
-    pg::{Session, catalog, lock},
+    pg::{Session, catalog, in_transaction, lock},
     store::views,
     view::{Definition, RelationKind, View},
 };
 
 /// Renames the relation, unless somebody did already, and the view.
 pub(super) async fn view(session: &Session, view: &View, to: &RelationName) -> Result<(), Error> {
-    in_transaction(session, async || {
+    in_transaction(session, async {
         hold(session, view).await?;
         if let Some(relation) = catalog::relation_named(session, &view.definition.name).await? {
             relation_to(session, view, &relation, to).await?;
@@ -24,19 +24,21 @@ pub(super) async fn view(session: &Session, view: &View, to: &RelationName) -> R
         }
         Ok(())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Gives a relation that somebody renamed its name back.
 pub(super) async fn relation_back(session: &Session, view: &View, from: &RelationName) -> Result<(), Error> {
-    in_transaction(session, async || {
+    in_transaction(session, async {
         hold(session, view).await?;
         if let Some(relation) = catalog::relation_named(session, from).await? {
             relation_to(session, view, &relation, &view.definition.name).await?;
         }
         Ok(())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Nobody else works on the view until this transaction ends.
@@ -71,14 +73,4 @@ async fn relation_to(
         lock::patiently(session, settings, relation.oid, &[sql]).await?;
     }
     Ok(())
-}
-
-async fn in_transaction<W>(session: &Session, work: W) -> Result<(), Error>
-where
-    W: AsyncFnOnce() -> Result<(), Failure>,
-{
-    session.batch("begin transaction isolation level read committed read write").await?;
-    let done = work().await;
-    session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
-    Ok(done?)
 }

@@ -16,6 +16,7 @@ use crate::{
     pg::{
         Session,
         catalog::{identifier, print_full_names},
+        in_transaction,
         lock::patiently,
     },
     store::captures::{self, Capture},
@@ -38,7 +39,7 @@ pub async fn install(
     let needs = by_table(needs);
     let mut ids = Vec::new();
     for (table, columns) in &needs {
-        ids.push(in_transaction(session, capture(session, settings, view_id, *table, columns)).await?);
+        ids.push(one_table(session, capture(session, settings, view_id, *table, columns)).await?);
     }
     let tables: Vec<u32> = needs.keys().copied().collect();
     captures::unsubscribe_but(session, view_id, &tables).await?;
@@ -54,7 +55,7 @@ pub async fn remove(session: &Session, settings: &Settings, view_id: i64) -> Res
 /// Takes away every capture that nobody reads, or that came from another system in a dump.
 pub async fn sweep(session: &Session, settings: &Settings) -> Result<(), Failure> {
     for (capture_id, table) in captures::unused(session).await? {
-        in_transaction(session, take_away(session, settings, capture_id, table)).await?;
+        one_table(session, take_away(session, settings, capture_id, table)).await?;
     }
     Ok(())
 }
@@ -70,18 +71,16 @@ async fn check_server(session: &Session) -> Result<(), Failure> {
         .with_hint("Choose the strategy merge, or upgrade the server."))
 }
 
-async fn in_transaction<T>(
+/// With the names of types printed in full.
+async fn one_table<T>(
     session: &Session,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    session.batch("begin transaction isolation level read committed read write").await?;
-    let done = async {
+    in_transaction(session, async {
         print_full_names(session).await?;
         work.await
-    };
-    let done = done.await;
-    session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
-    done
+    })
+    .await
 }
 
 /// Sees to one table.

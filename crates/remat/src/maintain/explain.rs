@@ -17,7 +17,6 @@ use super::{
     read::{Reading, full_names},
 };
 use crate::{
-    capture,
     error::{Complaint, Error, ErrorKind},
     failure::Failure,
     name::{Identifier, RelationName},
@@ -232,7 +231,7 @@ struct Plans<'a> {
 impl Plans<'_> {
     async fn tell(&self, explanation: &mut Explanation) -> Result<(), Failure> {
         let plan = &self.planned.plan;
-        let hidden: Vec<_> = (1..=plan.hidden.len()).map(|number| self.hidden_name(number)).collect();
+        let hidden = self.planned.hidden_tables(self.view.id);
         let mut is_ready = self.relation.owned_by_session;
         let mut changes = Vec::new();
         for (source, planned) in plan.sources.iter().zip(&self.planned.sources) {
@@ -269,26 +268,14 @@ impl Plans<'_> {
         Ok(())
     }
 
-    /// As the refresh calls it.
-    fn hidden_name(&self, number: usize) -> RelationName {
-        RelationName::new("remat_query", format!("v{}_s{number}", self.view.id))
-            .expect("numbers are a legal name")
-    }
-
     /// The new rows of the log of a table, as a query in parentheses; none where no log tells them.
     async fn log_of(&self, source: &PlannedSource) -> Result<Option<String>, Failure> {
         let numbers: Vec<i16> = source.columns.iter().map(|(_, number)| *number).collect();
         let Some(capture) = captures::told(self.session, source.oid, &numbers).await? else {
             return Ok(None);
         };
-        let column = |(name, number): &(String, i16)| format!("l.a{number} as {}", quoted(name));
-        let sign = "l.sign::pg_catalog.int4 as remat_w".to_owned();
-        let columns: Vec<_> = std::iter::once(sign).chain(source.columns.iter().map(column)).collect();
-        let columns = columns.join(", ");
         let since = captures::snapshot(self.session, self.view.id).await?;
-        let new = since.map_or_else(String::new, |since| format!(" and {}", since.is_new("l")));
-        let log = capture::log_of(capture).to_sql();
-        Ok(Some(format!("(select {columns} from {log} l where l.sign <> 0{new})")))
+        Ok(Some(source.changes(capture, since.as_ref())))
     }
 
     async fn bytes_of(&self, table: &RelationName) -> Result<Option<i64>, Failure> {

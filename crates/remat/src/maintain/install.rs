@@ -15,9 +15,9 @@ use crate::{
     capture::{self, Need},
     error::Error,
     failure::{Failure, FailureKind, Remedy},
-    name::{Identifier, RelationName},
+    name::RelationName,
     operation::{deployed, pin},
-    pg::{Session, catalog::Relation, lock},
+    pg::{Session, catalog::Relation, in_transaction, lock},
     store::{
         captures,
         plans::{self, Known, Parts, Refusal, Told},
@@ -322,24 +322,7 @@ async fn drop_hidden(session: &Session, view_id: i64) -> Result<(), Failure> {
 }
 
 fn hidden_names(view_id: i64, planned: &Planned) -> Vec<String> {
-    let name = |number| format!("v{view_id}_s{number}");
-    let schema = Identifier::new("remat_query").expect("a word is a legal name");
-    (1..=planned.plan.hidden.len())
-        .map(|number| {
-            let name = Identifier::new(name(number)).expect("a word and numbers are a legal name");
-            RelationName { schema: schema.clone(), name }.to_sql()
-        })
-        .collect()
-}
-
-async fn in_transaction<T>(
-    session: &Session,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    session.batch("begin transaction isolation level read committed read write").await?;
-    let done = work.await;
-    session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
-    done
+    planned.hidden_tables(view_id).iter().map(RelationName::to_sql).collect()
 }
 
 impl Ready {
@@ -359,7 +342,8 @@ impl Ready {
         let changes = |source: &super::PlannedSource| {
             let since = told.since.as_ref()?;
             let change = told.changes.iter().find(|change| change.table == source.oid)?;
-            (change.answer != capture::Answer::Unchanged).then(|| changes(source, change.capture_id, since))
+            (change.answer != capture::Answer::Unchanged)
+                .then(|| source.changes(change.capture_id, Some(&since.snapshot)))
         };
         Turn {
             public: relation.name.to_sql(),
@@ -370,18 +354,4 @@ impl Ready {
             }),
         }
     }
-}
-
-/// The new rows of a log under the names of the table's columns.
-fn changes(source: &super::PlannedSource, capture_id: i64, since: &plans::Since) -> String {
-    let column = |(name, number): &(String, i16)| {
-        let name = Identifier::new(name.clone()).expect("the name of a column is a legal name");
-        format!(", l.a{number} as {}", name.to_sql())
-    };
-    let columns: String = source.columns.iter().map(column).collect();
-    format!(
-        "(select l.sign::pg_catalog.int4 as remat_w{columns} from {} l where {} and l.sign operator(pg_catalog.<>) 0)",
-        capture::log_of(capture_id).to_sql(),
-        since.snapshot.is_new("l")
-    )
 }

@@ -2,6 +2,7 @@
 
 use remat_sql::{
     Code, Rejection,
+    ir::quoted,
     maintain::{self, Plan, Types},
 };
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::{
     types,
 };
 use crate::{
+    capture::{self, Snapshot},
     failure::{Failure, FailureKind},
     name::{RelationName, hash},
     pg::{Session, catalog::Relation},
@@ -36,6 +38,29 @@ pub(crate) struct PlannedSource {
     pub(crate) oid: u32,
     /// The names and numbers of its columns, as the plan's source has them.
     pub(crate) columns: Vec<(String, i16)>,
+}
+
+impl Planned {
+    /// The names of the hidden tables of a view.
+    pub(super) fn hidden_tables(&self, view_id: i64) -> Vec<RelationName> {
+        let name = |number| RelationName::new("remat_query", format!("v{view_id}_s{number}"));
+        (1..=self.plan.hidden.len()).map(|n| name(n).expect("numbers are a legal name")).collect()
+    }
+}
+
+impl PlannedSource {
+    /// The rows of its log that are new since a snapshot, or all of them, under the names of its columns: a query in
+    /// parentheses, as a turn of the plan wants it.
+    pub(super) fn changes(&self, capture_id: i64, since: Option<&Snapshot>) -> String {
+        let column = |(name, number): &(String, i16)| format!(", l.a{number} as {}", quoted(name));
+        let columns: Vec<_> = self.columns.iter().map(column).collect();
+        let new = since.map_or_else(String::new, |since| format!("{} and ", since.is_new("l")));
+        format!(
+            "(select l.sign::pg_catalog.int4 as remat_w{} from {} l where {new}l.sign operator(pg_catalog.<>) 0)",
+            columns.concat(),
+            capture::log_of(capture_id).to_sql(),
+        )
+    }
 }
 
 /// A compiled view, or the reason against it, with the text that was read.

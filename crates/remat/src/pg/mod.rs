@@ -17,4 +17,5 @@ mod tls;
 pub use connect::{Environment, Target};
 pub(crate) use notify::{Listener, send as send_notification};
 pub(crate) use restricted::{Ran, Restricted};
+pub(crate) use session::in_transaction;
 pub use session::{Canceller, Param, Session};
