@@ -91,15 +91,34 @@ impl App {
     where
         A: AsyncFn(&View) -> Result<Run, Error>,
     {
-        let progress = Progress::start(&self.out, views.len());
+        let each: Vec<_> = views.iter().map(|view| vec![view.clone()]).collect();
+        let label = |views: &[View]| views.first().map(&label).unwrap_or_default();
+        let act = async |views: &[View]| match views {
+            [view] => Ok(vec![act(view).await?]),
+            _ => Ok(Vec::new()),
+        };
+        self.each_group(&each, label, act).await
+    }
+
+    /// The same with views that are acted on together.
+    pub(crate) async fn each_group<A>(
+        &self,
+        groups: &[Vec<View>],
+        label: impl Fn(&[View]) -> String,
+        act: A,
+    ) -> Result<Exit, Error>
+    where
+        A: AsyncFn(&[View]) -> Result<Vec<Run>, Error>,
+    {
+        let progress = Progress::start(&self.out, groups.len());
         let mut report = RunsReport::default();
-        for view in views {
+        for group in groups {
             if self.interrupt.is_asked() {
                 break;
             }
-            progress.step(&label(view));
-            match self.interrupt.attend(act(view)).await {
-                Ok(run) => report.runs.push(run),
+            progress.step(&label(group));
+            match self.interrupt.attend(act(group)).await {
+                Ok(runs) => report.runs.extend(runs),
                 // Not the view's failure: the run could not even be recorded.
                 Err(error) => {
                     report.error = Some(error);

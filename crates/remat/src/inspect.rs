@@ -8,7 +8,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::{
     Remat,
@@ -16,14 +15,17 @@ use crate::{
     maintain::{self, Explanation},
     migrate,
     name::RelationName,
-    run::{Operation, Run, Status, Trigger},
+    operation::{
+        RefreshOptions,
+        group::{self, skip_downstream},
+    },
+    run::{Operation, Run, Trigger},
     schedule::misfire,
     store::{
         backlog::{self, Backlog},
         fires::{self, LastFire, Subject, Timing},
         queue::Reach,
-        runs::{self, Ending},
-        views,
+        runs, views,
         workers::{self, WorkerRow},
     },
     view::View,
@@ -114,6 +116,12 @@ impl Remat {
         self.refresh_order(wanted).await
     }
 
+    /// Cuts views that come in [their order](Remat::refresh_order) where neighbours cannot be refreshed
+    /// [together](Remat::refresh_group).
+    pub async fn groups(&self, views: Vec<View>, options: RefreshOptions) -> Result<Vec<Vec<View>>, Error> {
+        group::groups(self, views, options).await
+    }
+
     /// Which views read which others, directly or through others.
     pub async fn reads(&self) -> Result<BTreeMap<RelationName, Vec<RelationName>>, Error> {
         self.with_session(async |session| views::reads(session).await).await
@@ -123,9 +131,7 @@ impl Remat {
     pub async fn skip_downstream_of(&self, root_cause: i64, view: &View) -> Result<Run, Error> {
         self.with_session(async |session| {
             let lease = runs::open(session, view.id, Operation::Refresh, Trigger::Manual).await?;
-            let meta = json!({ "root_cause": root_cause });
-            let ending = Ending { reason: Some("upstream_failed".into()), meta, ..Ending::default() };
-            runs::settle(session, lease, Status::Skipped, &ending).await?;
+            skip_downstream(session, lease, root_cause).await?;
             runs::get(session, lease.run_id).await
         })
         .await

@@ -1,13 +1,13 @@
 //! `remat refresh`: `{"runs":[…]}`, or `{"enqueued":[…]}`.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use remat::{
     Remat,
     error::Error,
     name::RelationName,
-    operation::RefreshOptions,
-    run::{RowCount, Run, Status},
+    operation::{Chain, RefreshOptions},
+    run::RowCount,
     store::queue::Reach,
     view::{Strategy, View},
 };
@@ -17,7 +17,8 @@ use crate::{
     values::one_of,
 };
 
-/// Bring views up to date. Views that others read come first; one that fails does not stop the rest.
+/// Bring views up to date. Views that others read come first; one that fails does not stop the rest. Neighbours that
+/// follow changes share a transaction, so that their contents are of one moment.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -51,9 +52,10 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     }
     let views = remat.with_reach(views, reach).await?;
     let usual = usual_ms(app, &remat).await?;
-    let chain = Chain::of(&remat, reach).await?;
-    let label = |view: &View| label(view, &usual);
-    app.each_run(&views, label, async |view| chain.refresh(&remat, view, options).await).await
+    let chain = if reach == Reach::default() { Chain::default() } else { Chain::new(remat.reads().await?) };
+    let groups = remat.groups(views, options).await?;
+    let label = |views: &[View]| label(views, &usual);
+    app.each_group(&groups, label, async |views| remat.refresh_group(views, options, &chain).await).await
 }
 
 async fn enqueue(
@@ -75,38 +77,6 @@ async fn enqueue(
     how.report(app, remat, enqueued.into_iter().filter_map(with_name).collect()).await
 }
 
-/// Views that are refreshed for each other's sake: one whose source failed is not tried.
-struct Chain {
-    reads: BTreeMap<RelationName, Vec<RelationName>>,
-    failed: RefCell<Vec<(RelationName, i64)>>,
-}
-
-impl Chain {
-    /// Without a reach nothing depends on anything: views that were only named together are each tried.
-    async fn of(remat: &Remat, reach: Reach) -> Result<Self, Error> {
-        let reads = if reach == Reach::default() { BTreeMap::new() } else { remat.reads().await? };
-        Ok(Self { reads, failed: RefCell::default() })
-    }
-
-    async fn refresh(&self, remat: &Remat, view: &View, options: RefreshOptions) -> Result<Run, Error> {
-        if let Some(root_cause) = self.root_cause(&view.definition.name) {
-            return remat.skip_downstream_of(root_cause, view).await;
-        }
-        let run = remat.refresh(view, options).await?;
-        if matches!(run.status, Status::Failed | Status::Cancelled | Status::Unknown) {
-            self.failed.borrow_mut().push((view.definition.name.clone(), run.id));
-        }
-        Ok(run)
-    }
-
-    /// The run that failed of a view that this one reads, directly or through others.
-    fn root_cause(&self, view: &RelationName) -> Option<i64> {
-        let sources = self.reads.get(view)?;
-        let failed = self.failed.borrow();
-        failed.iter().find(|(name, _)| sources.contains(name)).map(|(_, run)| *run)
-    }
-}
-
 /// What refreshes took on average, for those who watch.
 async fn usual_ms(app: &App, remat: &Remat) -> Result<BTreeMap<RelationName, f64>, Error> {
     if !app.out.shows_progress() {
@@ -117,7 +87,8 @@ async fn usual_ms(app: &App, remat: &Remat) -> Result<BTreeMap<RelationName, f64
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a mean duration fits")]
-fn label(view: &View, usual: &BTreeMap<RelationName, f64>) -> String {
+fn label(views: &[View], usual: &BTreeMap<RelationName, f64>) -> String {
+    let [view] = views else { return format!("refreshing {} views together", views.len()) };
     let name = &view.definition.name;
     match usual.get(name) {
         Some(ms) => format!("refreshing {name} (usually {})", text::millis(ms.round() as i64)),

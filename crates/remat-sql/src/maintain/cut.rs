@@ -212,9 +212,7 @@ fn first_rows(query: &Query) -> Option<(usize, Vec<String>)> {
             SortBy::Expr(expr) => expr,
             SortBy::Output(n) => &select.items.get(n.checked_sub(1)?)?.expr,
         };
-        let [ir::Piece::Text(words)] = expr.pieces.as_slice() else { return None };
-        let column = words.strip_prefix("m.")?;
-        column.chars().all(|c| c.is_ascii_alphanumeric()).then_some(())?;
+        let column = hidden_column(expr)?;
         let direction = match &key.direction {
             ir::Direction::Ascending => "",
             ir::Direction::Descending => " desc",
@@ -228,6 +226,17 @@ fn first_rows(query: &Query) -> Option<(usize, Vec<String>)> {
         index.push(format!("{column}{direction}{nulls}"));
     }
     (!index.is_empty()).then_some((place, index))
+}
+
+/// The column of the hidden table that an expression is; the server prints an aggregate by which it sorts in parentheses.
+fn hidden_column(expr: &Expr) -> Option<String> {
+    let mut words = String::new();
+    for piece in &expr.pieces {
+        let ir::Piece::Text(word) = piece else { return None };
+        words.push_str(word);
+    }
+    let column = words.trim_matches(['(', ')']).strip_prefix("m.")?;
+    column.chars().all(|c| c.is_ascii_alphanumeric()).then(|| column.to_owned())
 }
 
 /// A group by as a hidden table, which will be the one at this place.

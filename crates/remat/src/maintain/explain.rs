@@ -275,7 +275,7 @@ impl Plans<'_> {
             return Ok(None);
         };
         let since = captures::snapshot(self.session, self.view.id).await?;
-        Ok(Some(source.changes(capture, since.as_ref())))
+        Ok(Some(source.changes(capture, since.as_ref(), None)))
     }
 
     async fn bytes_of(&self, table: &RelationName) -> Result<Option<i64>, Failure> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join_all;
 use remat_sql::{Rejection, maintain::Turn};
 use serde_json::json;
 
@@ -62,6 +63,19 @@ pub(crate) async fn way(remat: &Remat, view_id: i64, asked: Option<Strategy>) ->
         // A merge needs nothing of this.
         Err(failure) => Ok(Way::Otherwise(Some(failure.complaint.primary))),
     }
+}
+
+/// What each of these views follows changes by; none for one that does not, or must be made ready or filled first.
+pub(crate) async fn ready(session: &Session, view_ids: &[i64]) -> Result<Vec<Option<Ready>>, Failure> {
+    let known = try_join_all(view_ids.iter().map(|id| plans::known(session, *id))).await?;
+    let follows = |(known, id): (Option<Known>, &i64)| {
+        let known = known.filter(|known| is_wanted(known, None) && known.may_keep && known.is_filled)?;
+        match standing(known, *id)? {
+            Way::ByChanges(ready) => Some(*ready),
+            Way::Otherwise(_) => None,
+        }
+    };
+    Ok(known.into_iter().zip(view_ids).map(follows).collect())
 }
 
 /// Whether a merge would meet the same, or must not be tried.
@@ -342,8 +356,12 @@ impl Ready {
         let changes = |source: &super::PlannedSource| {
             let since = told.since.as_ref()?;
             let change = told.changes.iter().find(|change| change.table == source.oid)?;
-            (change.answer != capture::Answer::Unchanged)
-                .then(|| source.changes(change.capture_id, Some(&since.snapshot)))
+            let rows = match change.answer {
+                capture::Answer::Unchanged => return None,
+                capture::Answer::Changed(rows) => (rows < plans::COUNTED_AT_MOST).then_some(rows),
+                capture::Answer::Reset(_) => None,
+            };
+            Some(source.changes(change.capture_id, Some(&since.snapshot), rows))
         };
         Turn {
             public: relation.name.to_sql(),

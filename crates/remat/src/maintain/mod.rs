@@ -16,5 +16,5 @@ mod types;
 
 pub(crate) use explain::explain;
 pub use explain::{Advice, Explanation, HiddenTold, Place, Refusal, SourceTold, StageTold};
-pub(crate) use install::{Ready, Way, forget, release, release_unwanted, sweep_in_passing, way};
+pub(crate) use install::{Ready, Way, forget, ready, release, release_unwanted, sweep_in_passing, way};
 pub(crate) use planned::{Planned, PlannedSource, fingerprint, planned};

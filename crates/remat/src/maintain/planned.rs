@@ -50,13 +50,15 @@ impl Planned {
 
 impl PlannedSource {
     /// The rows of its log that are new since a snapshot, or all of them, under the names of its columns: a query in
-    /// parentheses, as a turn of the plan wants it.
-    pub(super) fn changes(&self, capture_id: i64, since: Option<&Snapshot>) -> String {
+    /// parentheses, as a turn of the plan wants it. Where their number is known, it is told to the planner as a limit: it
+    /// cannot estimate what a snapshot sees, and would read whole tables to join them.
+    pub(super) fn changes(&self, capture_id: i64, since: Option<&Snapshot>, rows: Option<i64>) -> String {
         let column = |(name, number): &(String, i16)| format!(", l.a{number} as {}", quoted(name));
         let columns: Vec<_> = self.columns.iter().map(column).collect();
         let new = since.map_or_else(String::new, |since| format!("{} and ", since.is_new("l")));
+        let limit = rows.map_or_else(String::new, |rows| format!(" limit {rows}"));
         format!(
-            "(select l.sign::pg_catalog.int4 as remat_w{} from {} l where {new}l.sign operator(pg_catalog.<>) 0)",
+            "(select l.sign::pg_catalog.int4 as remat_w{} from {} l where {new}l.sign operator(pg_catalog.<>) 0{limit})",
             columns.concat(),
             capture::log_of(capture_id).to_sql(),
         )
@@ -151,7 +153,7 @@ async fn fingerprint_of(session: &Session, view: &View, root: &RelationName) -> 
     let key = view.definition.key.iter().map(crate::name::Identifier::to_sql).collect::<Vec<_>>().join(", ");
     let rest = hash(&format!("{} {key}", maintain::VERSION));
     let params = [(&root.to_sql() as _, Type::TEXT), (&rest as _, Type::TEXT)];
-    let row = session.query_one(include_str!("fingerprint.sql"), &params).await?;
+    let row = session.query_one("select remat.plan_fingerprint($1, $2)", &params).await?;
     Ok(row.get::<_, Option<_>>(0).unwrap_or_default())
 }
 

@@ -71,11 +71,14 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$ select pause is not null and coalesce((pause->>'until')::timestamptz > clock_timestamp(), true) $$;
 
 -- The last run that filled the relation as it was last made: its data_as_of is the freshness of the view. A relation
--- that was made anew and not filled has none, whatever its predecessor had.
+-- that was made anew and not filled has none, whatever its predecessor had. In PL/pgSQL, which keeps its plan from call to
+-- call: every refresh asks.
 create function remat.last_fill(view_id bigint) returns setof remat.runs
-language sql stable rows 1 set search_path = pg_catalog, pg_temp
+language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp
 as $$
-  with made as materialized (
+#variable_conflict use_column
+begin
+  return query with made as materialized (
     select m.* from remat.runs m
     where  m.view_id = $1 and m.operation in ('create', 'delete') and m.status = 'success'
     order  by m.id desc limit 1
@@ -88,7 +91,8 @@ as $$
   )
   select f.* from (select * from refreshed union all select * from made) f
   where  f.data_as_of is not null
-  order  by f.data_as_of desc limit 1
+  order  by f.data_as_of desc limit 1;
+end
 $$;
 
 -- Failures -----------------------------------------------------------------------------------------------------------

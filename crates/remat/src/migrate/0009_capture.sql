@@ -37,7 +37,8 @@ create table remat.capture_consumers (
 
 create index captures_of_view on remat.capture_consumers (view_id);
 
--- What a view's contents cover: all that the snapshot sees, as of a time.
+-- What a view's contents cover: all that the snapshot sees, and what the transaction that stored it had written before,
+-- as of a time.
 create table remat.view_states (
     view_id      bigint primary key references remat.views on delete cascade,
     snapshot     pg_snapshot not null,
@@ -64,9 +65,10 @@ begin
 end
 $$;
 
--- A table and all that stands below it, with what ties each to the one above.
+-- A table and all that stands below it, with what ties each to the one above. How many rows such functions give is stated, or the
+-- planner takes queries over them for expensive ones that deserve to be compiled.
 create function remat.capture_levels(of_relation oid) returns table (relation oid, link text)
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable rows 5 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -170,7 +172,7 @@ create function remat.capture_changes(
     of_view bigint, at_most bigint,
     out capture_id bigint, out relation oid, out answer text, out because text, out changed bigint)
 returns setof record
-language plpgsql volatile set search_path = pg_catalog, pg_temp
+language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp
 as $$
 declare
   state remat.view_states;
@@ -194,8 +196,9 @@ begin
     if because is null then
       execute format('select max(''truncated'') filter (where l.sign = 0), least(count(*), $2)
                       from   remat_log.%I l
-                      where  l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1)', 't' || capture_id)
-      into because, changed using state.snapshot, at_most;
+                      where  l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1) and l.xid <> $3',
+                     't' || capture_id)
+      into because, changed using state.snapshot, at_most, state.stored_by;
     end if;
     if because is not null then
       changed := null;
@@ -206,8 +209,9 @@ begin
 end
 $$;
 
--- Says that a view's contents, as this transaction leaves them, are those of its snapshot. Another transaction that did
--- so since that snapshot was taken makes this one fail with 40001.
+-- Says that a view's contents, as this transaction leaves them, are those of its snapshot and of what it has written so
+-- far, as where one view reads another and both are refreshed in it. It must write to nothing that the view reads
+-- afterwards. Another transaction that did so since that snapshot was taken makes this one fail with 40001.
 create function remat.store_state(of_view bigint, hidden_filled boolean default true) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -277,6 +281,110 @@ begin
                join   remat.captures c on c.id = k.capture_id and c.system = p.system and c.relation = any(p.sources)
                where  v.id = p.view_id
                and    has_column_privilege(r.relowner, remat.relation_at('remat_log', 't' || c.id), 'sign', 'select')));
+end
+$$;
+
+-- What a refresh begins with. In PL/pgSQL, which keeps its plans from call to call.
+
+-- A hash of what a plan was made from: the rules of the view of this name and of the plain views below, what they read and
+-- call, and the rest, which the caller says. A rule stands here as the server stores it, beside the names that it would be
+-- printed with: to print it would take time, and locks. Nothing here depends on the settings of the session.
+create function remat.plan_fingerprint(of_relation text, the_rest text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (with recursive below (relation, follow) as (
+    select c.oid, true from pg_class c where c.oid = to_regclass(of_relation)
+    union
+    select c.oid, c.relkind = 'v'
+    from   below b, pg_rewrite w, pg_depend d, pg_class c
+    where  b.follow and w.ev_class = b.relation and w.ev_type = '1'
+    and    d.classid = 2618 and d.objid = w.oid and d.refclassid = 1259 and c.oid = d.refobjid
+  )
+  select md5(the_rest || string_agg(f.what, ';' order by f.relation))
+  from (
+    select b.relation, concat_ws(' ',
+      c.oid, c.relnamespace::regnamespace, c.relname, c.relkind, c.relpersistence, c.relowner, c.relrowsecurity,
+      c.reloptions, c.relhassubclass,
+      (select string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid,
+                (select t.typname from pg_type t where t.oid = a.atttypid),
+                a.atttypmod, a.attnotnull, a.attcollation), ',' order by a.attnum)
+       from   pg_attribute a
+       where  a.attrelid = b.relation and a.attnum > 0 and not a.attisdropped),
+      (select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indnkeyatts, i.indisvalid), ','
+                order by i.indexrelid)
+       from   pg_index i
+       where  i.indrelid = b.relation and i.indisunique and i.indimmediate),
+      (select concat_ws(' ', md5(w.ev_action::text), (
+                select string_agg(concat_ws(' ', d.refclassid, d.refobjid,
+                         (select concat_ws(' ', p.proname, p.xmin) from pg_proc p
+                          where  d.refclassid = 1255 and p.oid = d.refobjid)), ',' order by d.refclassid, d.refobjid, d.refobjsubid)
+                from   pg_depend d
+                where  d.classid = 2618 and d.objid = w.oid and d.refclassid <> 1259))
+       from   pg_rewrite w
+       where  w.ev_class = b.relation and w.ev_type = '1'),
+      (select v.id from remat.views v where v.relation_oid = b.relation limit 1)) as what
+    from   below b
+    join   pg_class c on c.oid = b.relation
+  ) f);
+end
+$$;
+
+-- What each log that a view reads says since the view's state, as remat.capture_changes does, with the state in every row,
+-- and the rows of the table by the server's estimate; one row without a log where it reads none.
+create function remat.told(
+    of_view bigint, at_most bigint,
+    out capture_id bigint, out relation oid, out because text, out changed bigint,
+    out seen text, out stored_by text, out as_of text, out filled boolean, out estimate double precision)
+returns setof record
+language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select c.capture_id, c.relation, c.because, c.changed,
+           s.snapshot::text, s.stored_by::text, s.as_of::text, coalesce(s.filled, false),
+           coalesce((select sum((select greatest(r.reltuples, 0) from pg_class r where r.oid = l.relation and r.relkind = 'r'))
+                     from   remat.capture_levels(c.relation) l), 0)::float8
+    from   (values (of_view)) v (id)
+    left   join remat.view_states s on s.view_id = v.id and s.system = remat.system()
+    left   join remat.capture_changes(of_view, at_most) c on true;
+end
+$$;
+
+-- What is known of a view before its refresh; nothing of one that is not defined any more. Its sources come with the names that
+-- they have now.
+create function remat.known_plan(
+    of_view bigint,
+    out strategy text, out has_key boolean, out may_keep boolean, out is_filled boolean,
+    out was_sought boolean, out plan jsonb, out refusal jsonb, out stands boolean, out age_s bigint,
+    out oids oid[], out schemas text[], out names text[])
+returns setof record
+language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select v.strategy, v.key_columns <> '{}',
+           has_table_privilege('remat.view_states', 'insert') and has_table_privilege('remat.view_states', 'update')
+             and has_table_privilege('remat.view_states', 'delete')
+             and has_any_column_privilege('remat.view_plans', 'update')
+             and has_any_column_privilege('remat.contents', 'update'),
+           exists (select from remat.view_states t where t.view_id = v.id and t.filled),
+           p.view_id is not null, p.plan, p.refusal, coalesce(remat.plan_stands(p), false),
+           coalesce(extract(epoch from clock_timestamp() - p.made_at)::bigint, 0),
+           s.oids, s.schemas, s.names
+    from   remat.views v
+    left   join remat.view_plans p on p.view_id = v.id
+    cross  join lateral (
+             select coalesce(array_agg(c.oid order by c.oid), '{}') as oids,
+                    coalesce(array_agg((select n.nspname::text from pg_namespace n where n.oid = c.relnamespace)
+                                       order by c.oid), '{}') as schemas,
+                    coalesce(array_agg(c.relname::text order by c.oid), '{}') as names
+             from   pg_class c
+             where  c.oid = any (p.sources)
+           ) s
+    where  v.id = of_view and v.retired_at is null;
 end
 $$;
 

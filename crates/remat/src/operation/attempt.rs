@@ -125,6 +125,7 @@ pub(super) async fn conclude(
 async fn read_end(remat: &Remat, session: &Session, attempted: &Attempted<'_>) -> Result<Run, Error> {
     if let Err(failure) = &attempted.done {
         let next = attempted.asked.next(remat, failure);
+        session.batch("rollback").await?;
         settle_failure(session, attempted.lease, attempted.began, failure, next).await?;
     }
     runs::get(session, attempted.lease.run_id).await
@@ -140,7 +141,8 @@ async fn within_transaction<W>(
 where
     W: AsyncFnOnce(&Frame<'_>) -> Result<Done, Failure>,
 {
-    let done = if begin(session, lease, task).await? {
+    let held = begin(session, &[(lease.run_id, task.view_id)], task.sight).await?;
+    let done = if held.first() == Some(&true) {
         let view = views::standing(session, task.view_id, task.definition).await?;
         pin(session, &view.definition.settings).await?;
         work(&Frame { session, view: &view }).await?
@@ -164,30 +166,36 @@ where
 /// How often a snapshot is taken again that turned out to be older than the lock of the view.
 const FRESH_SNAPSHOTS: usize = 5;
 
-/// Begins the transaction and takes the lock of the view, unless somebody else has it.
+/// Begins the transaction of runs, each with its view, and takes the locks of the views; says for each whether it could, or
+/// somebody else has it.
 ///
-/// The only snapshot of a transaction is there before the lock. Whoever had the lock may have changed the contents since,
+/// The only snapshot of a transaction is there before the locks. Whoever had a lock may have changed the contents since,
 /// unseen: then the row that counts the changes tells, and it begins anew.
-async fn begin(session: &Session, lease: Lease, task: Task<'_>) -> Result<bool, Failure> {
-    let pin = match task.sight {
+pub(super) async fn begin(
+    session: &Session,
+    runs: &[(i64, i64)],
+    sight: Sight<'_>,
+) -> Result<Vec<bool>, Failure> {
+    let pin = match sight {
         Sight::Newest => "",
         Sight::One(_) => LOCK_PATIENCE,
     };
+    let (run_ids, view_ids): (Vec<i64>, Vec<i64>) = runs.iter().copied().unzip();
     let mut tries = 0;
     loop {
-        lock::begin_run(session, lease.run_id, task.sight, pin).await?;
-        if !lock::try_view(session, task.view_id).await? {
-            return Ok(false);
-        }
-        if matches!(task.sight, Sight::Newest) {
-            return Ok(true);
+        lock::begin_runs(session, &run_ids, sight, pin).await?;
+        let held = lock::try_views(session, &view_ids).await?;
+        let ours: Vec<i64> =
+            view_ids.iter().zip(&held).filter(|(_, held)| **held).map(|(id, _)| *id).collect();
+        if ours.is_empty() || matches!(sight, Sight::Newest) {
+            return Ok(held);
         }
         tries += 1;
-        match plans::guard_contents(session, task.view_id).await {
+        match plans::guard_contents(session, &ours).await {
             Err(failure) if failure.kind == FailureKind::Serialization && tries < FRESH_SNAPSHOTS => {
                 session.batch("rollback").await?;
             }
-            guarded => return guarded.map(|()| true),
+            guarded => return guarded.map(|()| held),
         }
     }
 }
@@ -227,14 +235,14 @@ pub(crate) async fn pin(session: &Session, settings: &Settings) -> Result<(), Fa
     session.query(include_str!("pin.sql"), &params).await.map(drop)
 }
 
-async fn settle_failure(
+/// Writes the failure of a run whose transaction is over.
+pub(super) async fn settle_failure(
     session: &Session,
     lease: Lease,
     began: Instant,
     failure: &Failure,
     next: Option<Next>,
 ) -> Result<(), Error> {
-    session.batch("rollback").await?;
     let cancelled = as_cancelled(session, lease, failure).await?;
     let failure = cancelled.as_ref().unwrap_or(failure);
     let ending = Ending {
@@ -260,7 +268,13 @@ async fn as_cancelled(
     Ok(asked.then(|| Failure::new(FailureKind::Cancelled, "cancelled on request")))
 }
 
-async fn settle_skip(session: &Session, lease: Lease, view_id: i64, reason: String) -> Result<(), Failure> {
+/// Writes that there was nothing to try, after the transaction of the run.
+pub(super) async fn settle_skip(
+    session: &Session,
+    lease: Lease,
+    view_id: i64,
+    reason: String,
+) -> Result<(), Failure> {
     let winner = runs::other_live_run(session, view_id, lease.run_id).await?;
     let meta = winner.map_or_else(|| json!({}), |run| json!({ "running": run }));
     let ending = Ending { reason: Some(reason), meta, ..Ending::default() };

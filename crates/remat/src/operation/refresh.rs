@@ -75,7 +75,11 @@ pub(crate) async fn refresh(
 }
 
 /// Refreshes a view by what changed.
-async fn by_changes(frame: &Frame<'_>, options: RefreshOptions, ready: &Ready) -> Result<Ending, Failure> {
+pub(super) async fn by_changes(
+    frame: &Frame<'_>,
+    options: RefreshOptions,
+    ready: &Ready,
+) -> Result<Ending, Failure> {
     let Frame { session, view } = *frame;
     let (relation, known_rows) = join(deployed(session, view), runs::known_rows(session, view.id)).await;
     let (relation, known_rows) = (relation?, known_rows?);
@@ -352,7 +356,7 @@ async fn count(session: &Session, relation: &Relation, how: RowCount, rows: Rows
 
 /// A new heap has no visibility map: index-only scans read every page until a vacuum. It is a step of its own, after
 /// the commit, and cannot fail the run, which has succeeded.
-async fn vacuum_after(remat: &Remat, mut run: Run) -> Run {
+pub(super) async fn vacuum_after(remat: &Remat, mut run: Run) -> Run {
     if run.status != Status::Success || run.meta["vacuum_wanted"] != json!(true) {
         return run;
     }

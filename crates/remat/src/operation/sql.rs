@@ -72,7 +72,8 @@ async fn within_transaction(
     began: Instant,
 ) -> Result<i64, Failure> {
     // In one round trip: a transaction that could not be marked as the run's is aborted, and refuses the statement.
-    let mark = lock::begin_run(session, claim.lease.run_id, Sight::Newest, PIN);
+    let run_ids = [claim.lease.run_id];
+    let mark = lock::begin_runs(session, &run_ids, Sight::Newest, PIN);
     let (marked, touched) = join(mark, session.execute(statement, &[])).await;
     marked?;
     let touched = touched?;

@@ -62,16 +62,28 @@ impl Sight<'_> {
     }
 }
 
-/// Begins the transaction of a run and marks the run as alive until it ends, in one round trip. What it sees does not depend on
+/// Takes the locks of several views for this transaction, as [`try_view`] does; says for each whether it could.
+pub(crate) async fn try_views(session: &Session, view_ids: &[i64]) -> Result<Vec<bool>, Failure> {
+    let keys: Vec<i32> = view_ids.iter().map(|id| key_of(*id)).collect();
+    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, v.key)
+               from   pg_catalog.unnest($2) with ordinality as v (key, place)
+               order  by v.place";
+    let rows = session.query(sql, &[(&VIEW_KEY, Type::INT4), (&keys, Type::INT4_ARRAY)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Begins the transaction of runs and marks these as alive until it ends, in one round trip. What it sees does not depend on
 /// the role's default. A process that is stopped between two statements loses its session after a while, so that its
 /// locks hold nobody up for ever. `pin` is what else holds for the transaction.
-pub(crate) async fn begin_run(
+pub(crate) async fn begin_runs(
     session: &Session,
-    run_id: i64,
+    run_ids: &[i64],
     sight: Sight<'_>,
     pin: &str,
 ) -> Result<(), Failure> {
-    let mark = format!("select pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(run_id));
+    let mark = |id: &i64| format!("pg_catalog.pg_advisory_xact_lock({RUN_KEY}, {})", key_of(*id));
+    let marks: Vec<_> = run_ids.iter().map(mark).collect();
+    let mark = format!("select {}", marks.join(", "));
     let limit = format!("set local idle_in_transaction_session_timeout = '{IDLE_LIMIT}'");
     let (isolation, lock) = (sight.isolation(), sight.lock().unwrap_or_default());
     session

@@ -57,22 +57,28 @@ pub struct Change {
     pub answer: Answer,
 }
 
-/// A snapshot of the server: which transactions it sees.
+/// What a view's contents cover: all that a snapshot of the server sees, and what the transaction that stored it wrote itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot(String);
+pub struct Snapshot {
+    seen: String,
+    stored_by: String,
+}
 
 impl Snapshot {
-    pub(super) fn of(text: String) -> Self {
-        Self(text)
+    /// From the texts of a `pg_snapshot` and an `xid8`.
+    pub(super) fn of(seen: String, stored_by: String) -> Self {
+        Self { seen, stored_by }
     }
 
     /// The condition for rows of a log under this alias that are new since the snapshot. What is visible now is up to
     /// the statement's own snapshot, as for every row.
     pub fn is_new(&self, alias: &str) -> String {
-        let snapshot = format!("{}::pg_catalog.pg_snapshot", literal(&self.0));
+        let snapshot = format!("{}::pg_catalog.pg_snapshot", literal(&self.seen));
+        let stored_by = format!("{}::pg_catalog.xid8", literal(&self.stored_by));
         format!(
             "{alias}.xid operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmin({snapshot}) \
-             and not pg_catalog.pg_visible_in_snapshot({alias}.xid, {snapshot})"
+             and not pg_catalog.pg_visible_in_snapshot({alias}.xid, {snapshot}) \
+             and {alias}.xid operator(pg_catalog.<>) {stored_by}"
         )
     }
 }
@@ -186,9 +192,10 @@ pub(crate) async fn forget_unused(session: &Session, capture_id: i64) -> Result<
 
 /// The snapshot that a view's contents show; none before the first fill.
 pub async fn snapshot(session: &Session, view_id: i64) -> Result<Option<Snapshot>, Failure> {
-    let sql = "select snapshot::text from remat.view_states where view_id = $1 and system = remat.system()";
+    let sql = "select snapshot::text, stored_by::text from remat.view_states
+               where  view_id = $1 and system = remat.system()";
     let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
-    Ok(row.map(|row| Snapshot(row.get(0))))
+    Ok(row.map(|row| Snapshot::of(row.get(0), row.get(1))))
 }
 
 /// As of when a view's contents are, as a constant of SQL; NULL before the first fill.
@@ -231,9 +238,9 @@ pub(super) fn change(row: &Row) -> Change {
     Change { capture_id: row.get(0), table: row.get(1), answer }
 }
 
-/// Says that a view's contents, as this transaction leaves them, are those of its snapshot. Fails with 40001 when another
-/// transaction did so since that snapshot was taken; the transaction must be REPEATABLE READ, and must not have written
-/// to a table that the view reads.
+/// Says that a view's contents, as this transaction leaves them, are those of its snapshot and of what it has written so far.
+/// Fails with 40001 when another transaction did so since that snapshot was taken; the transaction must be REPEATABLE
+/// READ, and must not write to a table that the view reads afterwards.
 pub async fn store_state(session: &Session, view_id: i64) -> Result<(), Failure> {
     store_state_of(session, view_id, true).await
 }

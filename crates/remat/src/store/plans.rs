@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) has_key: bool,
     /// False when the role of the session may not keep what a view has read.
     pub(crate) may_keep: bool,
+    /// True when it is known what its contents, and its hidden tables, cover.
+    pub(crate) is_filled: bool,
     /// Its plan, if one was ever sought.
     pub(crate) plan: Option<Stored>,
 }
@@ -65,30 +67,33 @@ impl From<&Complaint> for Refusal {
 
 /// Reads it; none for a view that is not defined any more.
 pub(crate) async fn known(session: &Session, view_id: i64) -> Result<Option<Known>, Failure> {
-    let row = session.query_opt(include_str!("known_plan.sql"), &[(&view_id, Type::INT8)]).await?;
+    let sql = "select strategy, has_key, may_keep, is_filled, was_sought, plan, refusal, stands, age_s, oids, schemas, names
+               from   remat.known_plan($1)";
+    let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
     row.as_ref().map(from_row).transpose()
 }
 
 fn from_row(row: &Row) -> Result<Known, Failure> {
     let stored = || {
-        let found = match (row.get::<_, Option<Value>>(3), row.get::<_, Option<Value>>(4)) {
+        let found = match (row.get::<_, Option<Value>>(5), row.get::<_, Option<Value>>(6)) {
             (Some(plan), _) => Ok(plan),
             (None, refusal) => Err(refused(refusal)),
         };
-        let oids: Vec<u32> = row.get(7);
-        let (schemas, names): (Vec<String>, Vec<String>) = (row.get(8), row.get(9));
+        let oids: Vec<u32> = row.get(9);
+        let (schemas, names): (Vec<String>, Vec<String>) = (row.get(10), row.get(11));
         let source = |(oid, (schema, name))| {
             Ok((oid, RelationName { schema: identifier(schema)?, name: identifier(name)? }))
         };
         let parts = oids.into_iter().zip(schemas.into_iter().zip(names));
         let sources = parts.map(source).collect::<Result<_, Failure>>()?;
-        Ok::<_, Failure>(Stored { found, stands: row.get(5), age_s: row.get(6), sources })
+        Ok::<_, Failure>(Stored { found, stands: row.get(7), age_s: row.get(8), sources })
     };
     Ok(Known {
         strategy: row.get::<_, &str>(0).parse()?,
         has_key: row.get(1),
-        may_keep: row.get(10),
-        plan: row.get::<_, bool>(2).then(stored).transpose()?,
+        may_keep: row.get(2),
+        is_filled: row.get(3),
+        plan: row.get::<_, bool>(4).then(stored).transpose()?,
     })
 }
 
@@ -225,33 +230,38 @@ pub(crate) struct Since {
     pub(crate) as_of: String,
 }
 
-/// Reads it, counting at most so many changes of each table. The transaction must be REPEATABLE READ.
-pub(crate) async fn told(session: &Session, view_id: i64, at_most: i64) -> Result<Told, Failure> {
-    let rows =
-        session.query(include_str!("told.sql"), &[(&view_id, Type::INT8), (&at_most, Type::INT8)]).await?;
+/// How many changes of a table are counted at most. So many cost more than a merge in any case that is worth a thought.
+pub(crate) const COUNTED_AT_MOST: i64 = 1_000_000;
+
+/// Reads it. The transaction must be REPEATABLE READ.
+pub(crate) async fn told(session: &Session, view_id: i64) -> Result<Told, Failure> {
+    let params = [(&view_id as _, Type::INT8), (&COUNTED_AT_MOST as _, Type::INT8)];
+    let sql = "select capture_id, relation, because, changed, pg_catalog.now(), seen, stored_by, as_of, filled, estimate
+               from   remat.told($1, $2)";
+    let rows = session.query(sql, &params).await?;
     let Some(first) = rows.first() else {
         return Err(Failure::new(crate::failure::FailureKind::Other, "the state of a view cannot be read"));
     };
-    let since = first.get::<_, Option<String>>(5).zip(first.get(6));
+    let covers = first.get::<_, Option<String>>(5).zip(first.get::<_, Option<String>>(6));
     let told = rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some());
-    let (changes, estimates) = told.map(|row| (captures::change(row), row.get::<_, f64>(8))).unzip();
+    let (changes, estimates) = told.map(|row| (captures::change(row), row.get::<_, f64>(9))).unzip();
     Ok(Told {
         now: first.get(4),
-        since: since.map(|(snapshot, as_of)| Since {
-            snapshot: Snapshot::of(snapshot),
-            as_of,
-            filled: first.get(7),
+        since: covers.map(|(seen, stored_by)| Since {
+            snapshot: Snapshot::of(seen, stored_by),
+            as_of: first.get(7),
+            filled: first.get(8),
         }),
         changes,
         estimates,
     })
 }
 
-/// Fails with 40001 when the contents of a view, or its state, were changed by a transaction that this one does not see.
-/// Whoever changes the contents counts that in a row.
-pub(crate) async fn guard_contents(session: &Session, view_id: i64) -> Result<(), Failure> {
-    let sql = "with c as (select 1 from remat.contents where view_id = $1 for no key update),
-                    s as (select 1 from remat.view_states where view_id = $1 for no key update)
+/// Fails with 40001 when the contents of one of these views, or its state, were changed by a transaction that this one does
+/// not see. Whoever changes the contents counts that in a row. The locks of the views must be held.
+pub(crate) async fn guard_contents(session: &Session, view_ids: &[i64]) -> Result<(), Failure> {
+    let sql = "with c as (select 1 from remat.contents where view_id = any($1) for no key update),
+                    s as (select 1 from remat.view_states where view_id = any($1) for no key update)
                select (select count(*) from c) + (select count(*) from s)";
-    session.query(sql, &[(&view_id, Type::INT8)]).await.map(drop)
+    session.query(sql, &[(&view_ids, Type::INT8_ARRAY)]).await.map(drop)
 }

@@ -4,6 +4,8 @@
 //! So a run that says `running` while nobody holds its advisory lock was rolled back: [`resolve_lost`] reads that from
 //! the server and guesses nothing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
@@ -73,16 +75,29 @@ pub async fn open(
     operation: Operation,
     trigger: Trigger,
 ) -> Result<Lease, Failure> {
+    let opened = open_all(session, &[view_id], operation, trigger).await?;
+    opened.first().copied().ok_or_else(|| Failure::new(FailureKind::Other, "the run was not written"))
+}
+
+/// Opens a run for each of these views, in one transaction of its own; gives them in the order of the views.
+pub async fn open_all(
+    session: &Session,
+    view_ids: &[i64],
+    operation: Operation,
+    trigger: Trigger,
+) -> Result<Vec<Lease>, Failure> {
     let (operation, trigger) = (operation.as_str(), trigger.as_str());
     let worker = format!("{}@{}", std::process::id(), host_name());
     let params = [
-        (&view_id as _, Type::INT8),
+        (&view_ids as _, Type::INT8_ARRAY),
         (&operation as _, Type::TEXT),
         (&trigger as _, Type::TEXT),
         (&worker as _, Type::TEXT),
     ];
-    let row = session.query_one(include_str!("open_run.sql"), &params).await?;
-    Ok(Lease { run_id: row.get(0), fence: row.get(1) })
+    let rows = session.query(include_str!("open_run.sql"), &params).await?;
+    let lease = |row: &Row| (row.get::<_, i64>(2), Lease { run_id: row.get(0), fence: row.get(1) });
+    let opened: BTreeMap<_, _> = rows.iter().map(lease).collect();
+    Ok(view_ids.iter().filter_map(|view_id| opened.get(view_id).copied()).collect())
 }
 
 /// The code with which `remat.end_run` says that the row is no longer this worker's.
@@ -220,6 +235,16 @@ pub async fn get(session: &Session, run_id: i64) -> Result<Run, Error> {
         .into_iter()
         .next()
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("run {run_id} is not known")))
+}
+
+/// These runs, in this order.
+pub async fn get_all(session: &Session, run_ids: &[i64]) -> Result<Vec<Run>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from remat.runs r left join remat.views v on v.id = r.view_id
+         where r.id = any($1) order by array_position($1, r.id)"
+    );
+    let rows = session.query(&sql, &[(&run_ids, Type::INT8_ARRAY)]).await?;
+    rows.iter().map(from_row).collect()
 }
 
 /// The last run of each view that was tried, by view id.

@@ -17,7 +17,7 @@ use super::{
     Choice, Report, Work, key, merge, millis_f64,
     perform::{Went, perform},
     program::{Program, asking, listing, plain},
-    weigh::{self, AT_MOST, Costs, Verdict, Why},
+    weigh::{self, Costs, Verdict, Why},
 };
 use crate::{
     capture,
@@ -57,7 +57,7 @@ pub(crate) async fn refresh(
 ) -> Result<Outcome, Failure> {
     let (session, view) = (work.session, work.view);
     // Each answer on its own round trip would cost a refresh that has nothing to do the most.
-    let asked = join(plans::told(session, view.id, AT_MOST), maintain::fingerprint(session, view)).await;
+    let asked = join(plans::told(session, view.id), maintain::fingerprint(session, view)).await;
     let (told, fingerprint) = (asked.0?, asked.1?);
     let turn = ready.turn(work.relation, &told);
     let mut turning = Turning { work, ready, told, turn };

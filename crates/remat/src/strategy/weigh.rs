@@ -8,9 +8,6 @@ use crate::capture::{Answer, Gap};
 /// So many changes are followed without asking for their cost: it is small, and to plan both ways is not.
 pub(super) const FEW: i64 = 2_000;
 
-/// How many changes of a table are counted at most. So many cost more than a merge in any case that is worth a thought.
-pub(super) const AT_MOST: i64 = 1_000_000;
-
 /// Where nobody could estimate the costs, a share of changed rows above this means that a merge is cheaper.
 const LARGE_SHARE: f64 = 0.05;
 

@@ -8,6 +8,7 @@ mod changes;
 mod ddl;
 mod example;
 mod fixture;
+mod group;
 mod load;
 mod place;
 mod rights;
