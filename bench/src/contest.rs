@@ -7,7 +7,7 @@ use remat::{
     capture,
     error::Error,
     name::{Identifier, RelationName},
-    operation::{CreateOptions, RefreshOptions},
+    operation::{Chain, CreateOptions, RefreshOptions},
     run::{Run, Status},
     view::{Definition, Strategy, View},
 };
@@ -78,11 +78,30 @@ impl Contest {
     pub(crate) async fn follow(&mut self, place: &Place, strategy: Option<Strategy>) -> Outcome<Run> {
         let options = RefreshOptions { strategy, ..RefreshOptions::default() };
         let run = succeeded(place.remat.refresh(&self.view, options).await?)?;
-        // A run that found nothing changed leaves the time as it was.
+        self.note(&run);
+        Ok(run)
+    }
+
+    /// Lets remat refresh all of them together, as the command line does.
+    pub(crate) async fn follow_all(contests: &mut [Self], place: &Place) -> Outcome<Vec<Run>> {
+        let views: Vec<View> = contests.iter().map(|contest| contest.view.clone()).collect();
+        let mut runs = Vec::new();
+        let options = RefreshOptions::default();
+        for group in place.remat.groups(views, options).await? {
+            runs.extend(place.remat.refresh_group(&group, options, &Chain::default()).await?);
+        }
+        let runs: Vec<Run> = runs.into_iter().map(succeeded).collect::<Outcome<_>>()?;
+        for (contest, run) in contests.iter_mut().zip(&runs) {
+            contest.note(run);
+        }
+        Ok(runs)
+    }
+
+    /// A run that found nothing changed leaves the time as it was.
+    fn note(&mut self, run: &Run) {
         if let Some(as_of) = run.data_as_of {
             self.as_of = Some(format!("timestamptz '{as_of}'"));
         }
-        Ok(run)
     }
 
     /// Refreshes the materialized view.

@@ -262,6 +262,11 @@ create table remat.view_plans (
     hidden      oid[] not null default '{}',
     -- something of it failed or does not fit: it is made anew before it is used again
     is_stale    boolean not null default false,
+    -- what refreshes took: milliseconds for each unit of cost by the server's estimate, of following changes and of a merge, and
+    -- milliseconds of the last one that followed
+    follow_rate double precision,
+    merge_rate  double precision,
+    follow_ms   double precision,
     made_at     timestamptz not null default clock_timestamp(),
     check ((plan is null) <> (refusal is null))
 );
@@ -330,12 +335,13 @@ begin
 end
 $$;
 
--- What each log that a view reads says since the view's state, as remat.capture_changes does, with the state in every row,
--- and the rows of the table by the server's estimate; one row without a log where it reads none.
+-- What each log that a view reads says since the view's state, as remat.capture_changes does, with the rows of the table by the
+-- server's estimate; in every row the state, and what refreshes took. One row without a log where it reads none.
 create function remat.told(
     of_view bigint, at_most bigint,
     out capture_id bigint, out relation oid, out because text, out changed bigint,
-    out seen text, out stored_by text, out as_of text, out filled boolean, out estimate double precision)
+    out seen text, out stored_by text, out as_of text, out filled boolean, out estimate double precision,
+    out follow_rate double precision, out merge_rate double precision, out follow_ms double precision)
 returns setof record
 language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp
 as $$
@@ -345,8 +351,10 @@ begin
     select c.capture_id, c.relation, c.because, c.changed,
            s.snapshot::text, s.stored_by::text, s.as_of::text, coalesce(s.filled, false),
            coalesce((select sum((select greatest(r.reltuples, 0) from pg_class r where r.oid = l.relation and r.relkind = 'r'))
-                     from   remat.capture_levels(c.relation) l), 0)::float8
+                     from   remat.capture_levels(c.relation) l), 0)::float8,
+           p.follow_rate, p.merge_rate, p.follow_ms
     from   (values (of_view)) v (id)
+    left   join remat.view_plans p on p.view_id = v.id
     left   join remat.view_states s on s.view_id = v.id and s.system = remat.system()
     left   join remat.capture_changes(of_view, at_most) c on true;
 end

@@ -147,7 +147,8 @@ async fn put(
                on conflict (view_id) do update
                set    fingerprint = excluded.fingerprint, system = excluded.system, plan = excluded.plan,
                       refusal = excluded.refusal, sources = excluded.sources, hidden = excluded.hidden,
-                      is_stale = false, made_at = excluded.made_at";
+                      is_stale = false, follow_rate = null, merge_rate = null, follow_ms = null,
+                      made_at = excluded.made_at";
     let params = [
         (&view_id as _, Type::INT8),
         (&fingerprint as _, Type::TEXT),
@@ -217,6 +218,34 @@ pub(crate) struct Told {
     pub(crate) changes: Vec<Change>,
     /// Rows of each of these tables, as the server estimates them.
     pub(crate) estimates: Vec<f64>,
+    /// What refreshes took.
+    pub(crate) learned: Learned,
+}
+
+/// What the refreshes of a view by its plan took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Learned {
+    /// Milliseconds for each unit of cost, by the server's estimate, when changes were followed.
+    pub(crate) follow_rate: Option<f64>,
+    /// The same of a merge.
+    pub(crate) merge_rate: Option<f64>,
+    /// Milliseconds of the last refresh that followed changes.
+    pub(crate) follow_ms: Option<f64>,
+}
+
+/// Keeps what refreshes took; what is none here stays as it was.
+pub(crate) async fn learn(session: &Session, view_id: i64, learned: Learned) -> Result<(), Failure> {
+    let sql = "update remat.view_plans
+               set    follow_rate = coalesce($2, follow_rate), merge_rate = coalesce($3, merge_rate),
+                      follow_ms = coalesce($4, follow_ms)
+               where  view_id = $1";
+    let params = [
+        (&view_id as _, Type::INT8),
+        (&learned.follow_rate as _, Type::FLOAT8),
+        (&learned.merge_rate as _, Type::FLOAT8),
+        (&learned.follow_ms as _, Type::FLOAT8),
+    ];
+    session.execute(sql, &params).await.map(drop)
 }
 
 /// The state of a view.
@@ -236,7 +265,8 @@ pub(crate) const COUNTED_AT_MOST: i64 = 1_000_000;
 /// Reads it. The transaction must be REPEATABLE READ.
 pub(crate) async fn told(session: &Session, view_id: i64) -> Result<Told, Failure> {
     let params = [(&view_id as _, Type::INT8), (&COUNTED_AT_MOST as _, Type::INT8)];
-    let sql = "select capture_id, relation, because, changed, pg_catalog.now(), seen, stored_by, as_of, filled, estimate
+    let sql = "select capture_id, relation, because, changed, pg_catalog.now(), seen, stored_by, as_of, filled, estimate,
+                      follow_rate, merge_rate, follow_ms
                from   remat.told($1, $2)";
     let rows = session.query(sql, &params).await?;
     let Some(first) = rows.first() else {
@@ -254,6 +284,7 @@ pub(crate) async fn told(session: &Session, view_id: i64) -> Result<Told, Failur
         }),
         changes,
         estimates,
+        learned: Learned { follow_rate: first.get(10), merge_rate: first.get(11), follow_ms: first.get(12) },
     })
 }
 

@@ -17,7 +17,7 @@ use super::{
     Choice, Report, Work, key, merge, millis_f64,
     perform::{Went, perform},
     program::{Program, asking, listing, plain},
-    weigh::{self, Costs, Verdict, Why},
+    weigh::{self, Costs, SLOW_MS, Verdict, Why},
 };
 use crate::{
     capture,
@@ -25,7 +25,7 @@ use crate::{
     maintain::{self, Ready},
     store::{
         captures,
-        plans::{self, Told},
+        plans::{self, Learned, Told},
         runs::Rows,
     },
     view::Strategy,
@@ -47,6 +47,8 @@ struct Turning<'a, 'w> {
     ready: &'a Ready,
     told: Told,
     turn: Turn,
+    /// What both ways cost, where somebody asked.
+    costs: Option<Costs>,
 }
 
 /// Refreshes in a transaction of one snapshot. A merge may be asked for, with the reason.
@@ -60,7 +62,7 @@ pub(crate) async fn refresh(
     let asked = join(plans::told(session, view.id), maintain::fingerprint(session, view)).await;
     let (told, fingerprint) = (asked.0?, asked.1?);
     let turn = ready.turn(work.relation, &told);
-    let mut turning = Turning { work, ready, told, turn };
+    let mut turning = Turning { work, ready, told, turn, costs: None };
     let verdict = match asked_to_merge {
         _ if fingerprint != ready.planned.fingerprint => {
             Verdict::Renew(Why { reason: REDEFINED.into(), allowed: asked_to_merge.is_some() })
@@ -74,11 +76,15 @@ pub(crate) async fn refresh(
 impl Turning<'_, '_> {
     async fn judge(&mut self) -> Result<Verdict, Failure> {
         let told = self.in_words();
-        let verdict = match weigh::judge(&told) {
+        let learned = self.told.learned;
+        let verdict = match weigh::judge(&told, learned) {
             Verdict::Quiet if self.crossed().await? => {
                 Verdict::Follow("incremental: rows crossed a bound of time".into())
             }
-            Verdict::Many => weigh::weigh(&told, self.costs().await?),
+            Verdict::Many => {
+                self.costs = self.costs().await?;
+                weigh::weigh(&told, self.costs, learned)
+            }
             verdict => verdict,
         };
         Ok(if self.are_filled() { verdict } else { weigh::left_behind(verdict) })
@@ -123,26 +129,53 @@ impl Turning<'_, '_> {
     /// What both ways cost by the server's estimates. To plan a statement may run code of the owner, so only his own session
     /// asks; none where nobody could.
     async fn costs(&self) -> Result<Option<Costs>, Failure> {
+        self.estimate(async {
+            let mut follow = 0.0;
+            for statement in self.ready.planned.plan.refresh(&self.turn) {
+                follow += self.cost_of(&statement).await?;
+            }
+            Ok(Costs { follow, merge: self.cost_of_query().await? })
+        })
+        .await
+    }
+
+    async fn estimate<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<Option<T>, Failure> {
         if !self.work.relation.owned_by_session {
             return Ok(None);
         }
         self.savepoint().await?;
-        let costs = self.estimate().await;
+        let told = asked.await;
         self.work.session.batch(BACK).await?;
-        match costs {
-            Ok(costs) => Ok(Some(costs)),
+        match told {
+            Ok(told) => Ok(Some(told)),
             Err(failure) if is_answered_by_a_merge(failure.kind) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
-    async fn estimate(&self) -> Result<Costs, Failure> {
-        let mut follow = 0.0;
-        for statement in self.ready.planned.plan.refresh(&self.turn) {
-            follow += self.cost_of(&statement).await?;
-        }
+    async fn cost_of_query(&self) -> Result<f64, Failure> {
         let source = merge::defining_view(self.work.view.id).to_sql();
-        Ok(Costs { follow, merge: self.cost_of(&format!("select * from {source}")).await? })
+        self.cost_of(&format!("select * from {source}")).await
+    }
+
+    /// Keeps what following took, where it was weighed, or is worth weighing the next time, or was until now.
+    async fn learn_following(&self) -> Result<(), Failure> {
+        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.without("fill")));
+        let is_slow = ms >= SLOW_MS;
+        if self.costs.is_none() && is_slow == (known.follow_ms.unwrap_or_default() >= SLOW_MS) {
+            return Ok(());
+        }
+        let follow_rate = self.costs.and_then(|costs| weigh::rate(known.follow_rate, ms, costs.follow));
+        let learned = Learned { follow_rate, follow_ms: Some(ms), ..Learned::default() };
+        plans::learn(self.work.session, self.work.view.id, learned).await
+    }
+
+    /// Keeps what the merge of the query took, where its cost is known.
+    async fn learn_merging(&self, cost: Option<f64>) -> Result<(), Failure> {
+        let Some(cost) = cost else { return Ok(()) };
+        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.without("fill")));
+        let learned = Learned { merge_rate: weigh::rate(known.merge_rate, ms, cost), ..Learned::default() };
+        plans::learn(self.work.session, self.work.view.id, learned).await
     }
 
     async fn cost_of(&self, statement: &str) -> Result<f64, Failure> {
@@ -191,6 +224,7 @@ impl Turning<'_, '_> {
         }
         let rows = self.rows(all.last().map_or(&[], |went| &went.numbers))?;
         self.store_state().await?;
+        self.learn_following().await?;
         Ok(Report { rows, facts: self.facts(&all), ..self.report() })
     }
 
@@ -231,6 +265,8 @@ impl Turning<'_, '_> {
 
     async fn fill(&mut self, why: Why) -> Result<(Choice, Report), Failure> {
         self.refuse_if_strict(&why)?;
+        // What a merge takes beside its estimate is what later choices rest on.
+        let cost = self.estimate(self.cost_of_query()).await?;
         let plan = &self.ready.planned.plan;
         let analyze = self.turn.hidden.iter().map(|name| format!("analyze {name}"));
         let fill = Program::of("fill", plan.fill(&self.turn).into_iter().chain(analyze));
@@ -239,6 +275,7 @@ impl Turning<'_, '_> {
         match filled {
             Ok(report) => {
                 self.store_state().await?;
+                self.learn_merging(cost).await?;
                 Ok((merged(why.reason), Report { facts: json!({}), ..report }))
             }
             Err(failure) if self.turn.hidden.is_empty() => Err(failure),
@@ -252,6 +289,7 @@ impl Turning<'_, '_> {
         let report = merge::after(self.work, Program::default(), self.told.now).await?;
         let filled = self.turn.hidden.is_empty();
         captures::store_state_of(self.work.session, self.work.view.id, filled).await?;
+        self.learn_merging(self.costs.map(|costs| costs.merge)).await?;
         Ok((merged(why.reason), Report { facts: json!({}), ..report }))
     }
 

@@ -99,6 +99,11 @@ impl Phases {
         self.0.push((name, took));
     }
 
+    /// The time of all phases but one.
+    pub(crate) fn without(&self, name: &str) -> Duration {
+        self.0.iter().filter(|(known, _)| *known != name).map(|(_, took)| *took).sum()
+    }
+
     /// Milliseconds by phase, for the run's meta.
     pub(crate) fn to_json(&self) -> Value {
         let mut sums: Vec<(&str, Duration)> = Vec::new();

@@ -1,12 +1,22 @@
 //! What a refresh of a view that follows changes does: nothing, follow them, or merge.
 //!
-//! Law: pure. What the logs say decides the possible, the number of changes and the server's estimates decide among that,
-//! and the reason is a sentence that the run keeps.
+//! Law: pure. What the logs say decides the possible; the number of changes, the server's estimates and what earlier refreshes
+//! took decide among that, and the reason is a sentence that the run keeps.
 
-use crate::capture::{Answer, Gap};
+use crate::{
+    capture::{Answer, Gap},
+    store::plans::Learned,
+};
 
 /// So many changes are followed without asking for their cost: it is small, and to plan both ways is not.
 pub(super) const FEW: i64 = 2_000;
+
+/// Unless the last refresh that followed changes took so many milliseconds.
+pub(super) const SLOW_MS: f64 = 100.0;
+
+/// While nobody knows what following takes, an estimate of so many times that of the query may still be too high: the
+/// server charges reads at random that mostly meet its memory. So it is tried, and what it took is known from there.
+const DOUBT: f64 = 4.0;
 
 /// Where nobody could estimate the costs, a share of changed rows above this means that a merge is cheaper.
 const LARGE_SHARE: f64 = 0.05;
@@ -47,7 +57,7 @@ pub(super) struct Why {
 }
 
 /// Judges by what the logs say. A log that cannot tell everything outweighs the others.
-pub(super) fn judge(told: &[Told]) -> Verdict {
+pub(super) fn judge(told: &[Told], learned: Learned) -> Verdict {
     let worst = told.iter().filter_map(|told| match told.answer {
         Answer::Reset(gap) => Some((gap, &told.table)),
         Answer::Unchanged | Answer::Changed(_) => None,
@@ -57,7 +67,9 @@ pub(super) fn judge(told: &[Told]) -> Verdict {
     }
     match changed(told) {
         0 => Verdict::Quiet,
-        few if few <= FEW => Verdict::Follow(followed(told)),
+        few if few <= FEW && learned.follow_ms.unwrap_or_default() < SLOW_MS => {
+            Verdict::Follow(followed(told))
+        }
         _ => Verdict::Many,
     }
 }
@@ -109,13 +121,24 @@ pub(super) struct Costs {
     pub(super) merge: f64,
 }
 
-/// Decides about many changes; none where nobody could estimate. A merge also reads and compares the table as it
-/// stands, which the query's estimate leaves out: so following must cost more than the query to lose.
-pub(super) fn weigh(told: &[Told], costs: Option<Costs>) -> Verdict {
+impl Costs {
+    /// Whether a merge takes less time.
+    fn favour_merge(self, learned: Learned) -> bool {
+        match (learned.follow_rate, learned.merge_rate) {
+            (Some(follow), Some(merge)) => self.follow * follow > self.merge * merge,
+            (None, _) => self.follow > self.merge * DOUBT,
+            (Some(_), None) => self.follow > self.merge,
+        }
+    }
+}
+
+/// Decides by costs; none where nobody could estimate. A merge also reads and compares the table as it stands, which the
+/// query's estimate leaves out: its rate has it.
+pub(super) fn weigh(told: &[Told], costs: Option<Costs>, learned: Learned) -> Verdict {
     let total: f64 = told.iter().map(|told| told.rows).sum();
     #[allow(clippy::cast_precision_loss, reason = "a share need not be exact")]
     let share = changed(told) as f64 / total.max(1.0);
-    let loses = costs.map_or(share > LARGE_SHARE, |costs| costs.follow > costs.merge);
+    let loses = costs.map_or(share > LARGE_SHARE, |costs| costs.favour_merge(learned));
     if !loses {
         return Verdict::Follow(followed(told));
     }
@@ -134,6 +157,12 @@ pub(super) fn left_behind(verdict: Verdict) -> Verdict {
         }),
         other => other,
     }
+}
+
+/// A rate after another measurement, in which what was known counts as much.
+pub(super) fn rate(known: Option<f64>, ms: f64, cost: f64) -> Option<f64> {
+    let measured = ms / cost.max(1.0);
+    Some(known.map_or(measured, |known| f64::midpoint(known, measured)))
 }
 
 fn rows(number: i64) -> String {
@@ -165,16 +194,44 @@ mod tests {
         vec![told("app.orders", Answer::Changed(number)), told("app.users", Answer::Unchanged)]
     }
 
+    /// Of a plan that was never used.
+    const NEW: Learned = Learned { follow_rate: None, merge_rate: None, follow_ms: None };
+
+    #[test]
+    fn what_both_ways_took_outweighs_their_estimates() {
+        let many = changes(60_312);
+        let costs = Some(Costs { follow: 3.0, merge: 1.0 });
+        let learned = |follow, merge| Learned { follow_rate: Some(follow), merge_rate: Some(merge), ..NEW };
+        assert!(matches!(weigh(&many, costs, learned(0.01, 0.04)), Verdict::Follow(_)));
+        assert!(matches!(weigh(&many, costs, learned(0.02, 0.04)), Verdict::Leave(_)));
+        let only_following = Learned { follow_rate: Some(0.01), ..NEW };
+        assert!(matches!(weigh(&many, costs, only_following), Verdict::Leave(_)));
+    }
+
+    #[test]
+    fn few_changes_are_weighed_where_the_last_ones_took_long() {
+        let took = |ms| Learned { follow_ms: Some(ms), ..NEW };
+        assert!(matches!(judge(&changes(3), took(99.0)), Verdict::Follow(_)));
+        assert_eq!(judge(&changes(3), took(100.0)), Verdict::Many);
+        assert_eq!(judge(&changes(0), took(100.0)), Verdict::Quiet);
+    }
+
+    #[test]
+    fn a_rate_moves_half_the_way_to_what_was_measured() {
+        assert_eq!(rate(None, 50.0, 100.0), Some(0.5));
+        assert_eq!(rate(Some(0.5), 150.0, 100.0), Some(1.0));
+    }
+
     #[test]
     fn nothing_logged_is_quiet() {
-        assert_eq!(judge(&[told("a", Answer::Unchanged)]), Verdict::Quiet);
-        assert_eq!(judge(&[]), Verdict::Quiet);
+        assert_eq!(judge(&[told("a", Answer::Unchanged)], NEW), Verdict::Quiet);
+        assert_eq!(judge(&[], NEW), Verdict::Quiet);
     }
 
     #[test]
     fn few_changes_are_followed_and_counted_in_the_reason() {
         let reason = "incremental: 1,024 changed rows in \"app.orders\"";
-        assert_eq!(judge(&changes(1_024)), Verdict::Follow(reason.into()));
+        assert_eq!(judge(&changes(1_024), NEW), Verdict::Follow(reason.into()));
         assert_eq!(followed(&changes(1)), "incremental: 1 changed row in \"app.orders\"");
     }
 
@@ -185,32 +242,32 @@ mod tests {
             told("b", Answer::Reset(Gap::Truncated)),
             told("c", Answer::Reset(Gap::Unguarded)),
         ];
-        let Verdict::Renew(why) = judge(&logs) else { panic!("it must be made anew") };
+        let Verdict::Renew(why) = judge(&logs, NEW) else { panic!("it must be made anew") };
         assert_eq!(why.reason, "merge: changes of \"c\" can pass unlogged");
-        assert!(matches!(judge(&logs[..2]), Verdict::Fill(Why { allowed: false, .. })));
+        assert!(matches!(judge(&logs[..2], NEW), Verdict::Fill(Why { allowed: false, .. })));
     }
 
     #[test]
     fn many_changes_are_weighed() {
         let many = changes(60_312);
-        assert_eq!(judge(&many), Verdict::Many);
-        let merge = Some(Costs { follow: 2.0, merge: 1.0 });
-        let Verdict::Leave(why) = weigh(&many, merge) else { panic!("a merge is cheaper") };
+        assert_eq!(judge(&many, NEW), Verdict::Many);
+        let merge = Some(Costs { follow: 5.0, merge: 1.0 });
+        let Verdict::Leave(why) = weigh(&many, merge, NEW) else { panic!("a merge is cheaper") };
         assert_eq!(why.reason, "merge: 60,312 of about 2,000,000 rows changed");
-        assert!(matches!(weigh(&many, Some(Costs { follow: 1.0, merge: 2.0 })), Verdict::Follow(_)));
+        assert!(matches!(weigh(&many, Some(Costs { follow: 3.0, merge: 1.0 }), NEW), Verdict::Follow(_)));
     }
 
     #[test]
     fn without_costs_the_share_of_changed_rows_decides() {
-        assert!(matches!(weigh(&changes(90_000), None), Verdict::Follow(_)));
-        assert!(matches!(weigh(&changes(110_000), None), Verdict::Leave(_)));
+        assert!(matches!(weigh(&changes(90_000), None, NEW), Verdict::Follow(_)));
+        assert!(matches!(weigh(&changes(110_000), None, NEW), Verdict::Leave(_)));
     }
 
     #[test]
     fn hidden_tables_that_were_left_behind_are_filled_before_anything_is_followed() {
-        assert!(matches!(left_behind(judge(&changes(3))), Verdict::Fill(Why { allowed: true, .. })));
+        assert!(matches!(left_behind(judge(&changes(3), NEW)), Verdict::Fill(Why { allowed: true, .. })));
         assert_eq!(left_behind(Verdict::Quiet), Verdict::Quiet);
-        let many = weigh(&changes(110_000), None);
+        let many = weigh(&changes(110_000), None, NEW);
         assert_eq!(left_behind(many.clone()), many);
     }
 }
