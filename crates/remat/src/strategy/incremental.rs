@@ -17,12 +17,14 @@ use super::{
     Choice, Report, Work, key, merge, millis_f64,
     perform::{Went, perform},
     program::{Program, asking, listing, plain},
+    verify::{self, Verified},
     weigh::{self, AT_MOST, Costs, Verdict, Why},
 };
 use crate::{
     capture,
     failure::{Failure, FailureKind, Remedy},
     maintain::{self, Ready},
+    run::Finding,
     store::{
         captures,
         plans::{self, Told},
@@ -39,6 +41,27 @@ pub(crate) enum Outcome {
     Done(Choice, Box<Report>),
 }
 
+impl Outcome {
+    /// Whether the contents come from the query alone.
+    fn ran_the_query(&self) -> bool {
+        matches!(self, Self::Done(Choice { strategy: Strategy::Merge, .. }, _))
+    }
+
+    /// This, and then a merge in the same transaction.
+    fn then(self, choice: Choice, merge: Report) -> Self {
+        let Self::Done(_, first) = self else { return Self::Done(choice, Box::new(merge)) };
+        let both = |a: Option<i64>, b: Option<i64>| a.zip(b).map(|(a, b)| a + b);
+        let rows = Rows {
+            before: first.rows.before,
+            after: merge.rows.after,
+            inserted: both(first.rows.inserted, merge.rows.inserted),
+            updated: both(first.rows.updated, merge.rows.updated),
+            deleted: both(first.rows.deleted, merge.rows.deleted),
+        };
+        Self::Done(choice, Box::new(Report { rows, facts: first.facts, ..merge }))
+    }
+}
+
 const REDEFINED: &str = "merge: the view, or what it reads, was changed";
 
 /// One refresh, in a transaction of one snapshot.
@@ -49,26 +72,40 @@ struct Turning<'a, 'w> {
     turn: Turn,
 }
 
-/// Refreshes in a transaction of one snapshot. A merge may be asked for, with the reason.
+/// What may be asked of a refresh beside the changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wish<'a> {
+    /// To merge, with the reason.
+    pub(crate) merge: Option<&'a str>,
+    /// To compare what it leaves with the query.
+    pub(crate) verify: bool,
+}
+
+/// Refreshes in a transaction of one snapshot, and gives what a verification found, if one was wished for.
 pub(crate) async fn refresh(
     work: &mut Work<'_>,
     ready: &Ready,
-    asked_to_merge: Option<&str>,
-) -> Result<Outcome, Failure> {
+    wish: Wish<'_>,
+) -> Result<(Outcome, Option<Verified>), Failure> {
     let (session, view) = (work.session, work.view);
     // Each answer on its own round trip would cost a refresh that has nothing to do the most.
     let asked = join(plans::told(session, view.id, AT_MOST), maintain::fingerprint(session, view)).await;
     let (told, fingerprint) = (asked.0?, asked.1?);
     let turn = ready.turn(work.relation, &told);
     let mut turning = Turning { work, ready, told, turn };
-    let verdict = match asked_to_merge {
+    let verdict = match wish.merge {
         _ if fingerprint != ready.planned.fingerprint => {
-            Verdict::Renew(Why { reason: REDEFINED.into(), allowed: asked_to_merge.is_some() })
+            Verdict::Renew(Why { reason: REDEFINED.into(), allowed: wish.merge.is_some() })
         }
         Some(reason) => Verdict::Fill(Why { reason: reason.into(), allowed: true }),
         None => turning.judge().await?,
     };
-    turning.act(verdict).await
+    let outcome = turning.act(verdict).await?;
+    if !wish.verify {
+        return Ok((outcome, None));
+    }
+    let (outcome, verified) = turning.verify(outcome).await?;
+    Ok((outcome, Some(verified)))
 }
 
 impl Turning<'_, '_> {
@@ -99,7 +136,7 @@ impl Turning<'_, '_> {
         changes.map(told).collect()
     }
 
-    async fn act(mut self, verdict: Verdict) -> Result<Outcome, Failure> {
+    async fn act(&mut self, verdict: Verdict) -> Result<Outcome, Failure> {
         let (choice, report) = match verdict {
             Verdict::Quiet | Verdict::Many => return Ok(Outcome::Unchanged(self.told.now)),
             Verdict::Follow(reason) => self.follow(reason).await,
@@ -108,6 +145,22 @@ impl Turning<'_, '_> {
             Verdict::Renew(why) => self.merge_only(why).await,
         }?;
         Ok(Outcome::Done(choice, Box::new(report)))
+    }
+
+    /// Compares what is there now with the query, and merges where it is not the same.
+    async fn verify(&mut self, outcome: Outcome) -> Result<(Outcome, Verified), Failure> {
+        if outcome.ran_the_query() {
+            return Ok((outcome, Verified::recomputed()));
+        }
+        let hidden = self.are_filled().then(|| self.ready.planned.plan.held(&self.turn));
+        let hidden: Vec<_> = hidden.into_iter().flatten().collect();
+        let verified = verify::compare(self.work.place(), &hidden, self.told.now).await?;
+        self.work.phases.push("verify", verified.took);
+        if verified.finding != Finding::Mismatch {
+            return Ok((outcome, verified));
+        }
+        let (choice, repair) = self.fill(Why { reason: verified.in_words(), allowed: true }).await?;
+        Ok((outcome.then(choice, repair), verified))
     }
 
     /// Whether time alone changed something.

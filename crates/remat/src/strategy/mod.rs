@@ -13,6 +13,7 @@ mod perform;
 mod program;
 mod regular;
 mod swap;
+pub(crate) mod verify;
 mod weigh;
 
 use std::time::Duration;

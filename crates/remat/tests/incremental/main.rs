@@ -14,3 +14,4 @@ mod rights;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
+mod verify;
