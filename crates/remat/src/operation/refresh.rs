@@ -119,7 +119,9 @@ async fn by_changes(frame: &Frame<'_>, options: RefreshOptions, ready: &Ready) -
 fn told_of(mut ending: Ending, view: &View, verified: &Verified) -> Ending {
     let (name, found) = (&view.definition.name, verified.in_words());
     match verified.finding {
-        Finding::Mismatch => tracing::warn!(view = %name, "the contents were not those of the query; {found}"),
+        Finding::Mismatch => {
+            tracing::warn!(view = %name, "the contents were not those of the query; {found}")
+        }
         Finding::Failed => tracing::warn!(view = %name, "{found}"),
         Finding::Equal | Finding::Recomputed => {}
     }

@@ -61,11 +61,12 @@ impl Verifier {
 
     async fn round(&self) -> Result<Pass, Error> {
         let (interval, kind) = (self.interval, self.backend.kind());
-        let asked = async |session: &Session| match in_transaction(session, ask(session, interval, kind)).await {
-            // Views are verified by a daemon of a role that may keep when.
-            Err(failure) if failure.kind == FailureKind::PermissionDenied => Ok(Err(EVERY)),
-            asked => Ok(asked?),
-        };
+        let asked =
+            async |session: &Session| match in_transaction(session, ask(session, interval, kind)).await {
+                // Views are verified by a daemon of a role that may keep when.
+                Err(failure) if failure.kind == FailureKind::PermissionDenied => Ok(Err(EVERY)),
+                asked => Ok(asked?),
+            };
         let run_id = match self.remat.with_session(asked).await? {
             Ok(run_id) => run_id,
             Err(rest) => return Ok(Pass { did: None, rest }),

@@ -63,11 +63,8 @@ pub(crate) async fn survey(session: &Session) -> Result<Survey, Failure> {
     let row = session.query_one(sql, &[]).await?;
     let sql = "select view_id, since, is_busy from remat.verifiable() order by since, view_id";
     let views = session.query(sql, &[]).await?;
-    let views = views.iter().map(|row| Verifiable {
-        view_id: row.get(0),
-        since: row.get(1),
-        is_busy: row.get(2),
-    });
+    let views =
+        views.iter().map(|row| Verifiable { view_id: row.get(0), since: row.get(1), is_busy: row.get(2) });
     Ok(Survey { now: row.get(0), views: views.collect(), works: row.get(1), waits_since: row.get(2) })
 }
 

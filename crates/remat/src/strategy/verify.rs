@@ -38,10 +38,8 @@ pub(crate) struct Verified {
     /// Rows that differ no more than two computations of the same may.
     pub(crate) alike: i64,
     /// The hidden tables that did not hold what they must.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hidden: Vec<HiddenDiffers>,
     /// Why the comparison could not be made.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Complaint>,
     #[serde(rename = "ms", serialize_with = "in_millis")]
     pub(crate) took: Duration,
@@ -137,11 +135,7 @@ fn ends_the_refresh(kind: FailureKind) -> bool {
         || matches!(kind, FailureKind::Cancelled | FailureKind::LeaseLost)
 }
 
-async fn compared(
-    place: Place<'_>,
-    hidden: &[(&str, String)],
-    now: Timestamp,
-) -> Result<Verified, Failure> {
+async fn compared(place: Place<'_>, hidden: &[(&str, String)], now: Timestamp) -> Result<Verified, Failure> {
     let (source, target) = (source(place), place.relation.name.to_sql());
     let public = listing("verify", difference_sql(&format!("select * from {source}"), &target));
     let of_hidden = hidden.iter().map(|(table, query)| listing("verify", difference_by_value(query, table)));

@@ -35,7 +35,8 @@ fn rows(run: &Run) -> [i64; 3] {
 
 /// Changes a relation as a superuser who takes the guard away.
 async fn tamper(app: &App, table: &str, how: &str) {
-    let script = format!("alter table {table} disable trigger user; {how}; alter table {table} enable trigger user");
+    let script =
+        format!("alter table {table} disable trigger user; {how}; alter table {table} enable trigger user");
     app.db.execute(&script).await;
 }
 
@@ -71,7 +72,8 @@ async fn a_healthy_view_passes_and_its_run_says_so() {
 #[tokio::test]
 async fn contents_that_somebody_changed_are_found_told_of_and_repaired() {
     let (app, view) = following(PER_USER).await;
-    let wrong = "update per_user set cents = cents + 1 where user_id = 7; delete from per_user where user_id = 8;
+    let wrong =
+        "update per_user set cents = cents + 1 where user_id = 7; delete from per_user where user_id = 8;
                  insert into per_user values (4711, 1, 1)";
     tamper(&app, "per_user", wrong).await;
     let (run, reason) = finds(&app, &view, "merge", "mismatch").await;
@@ -100,7 +102,11 @@ async fn what_a_refresh_wrote_is_compared_in_its_own_snapshot() {
     let (run, _) = finds(&app, &view, "merge", "mismatch").await;
     assert_eq!(rows(&run), [1, 1, 0]);
     // Ten users changed, one came and one went by the changes; one was put right.
-    assert_eq!((run.rows_inserted, run.rows_updated, run.rows_deleted), (Some(1), Some(11), Some(1)), "{run:#?}");
+    assert_eq!(
+        (run.rows_inserted, run.rows_updated, run.rows_deleted),
+        (Some(1), Some(11), Some(1)),
+        "{run:#?}"
+    );
     assert_eq!(run.rows_after, Some(app.count("select count(*) from per_user").await));
     assert!(run.meta["changes"]["public.sales"].as_i64().unwrap() > 0, "{}", run.meta);
     assert_fresh(&app, &view).await;
@@ -134,7 +140,9 @@ async fn a_hidden_table_that_was_falsified_is_found_by_what_came_of_it() {
 /// Sums that the server computes as 0.6000000000000001 and that are kept as 0.6.
 async fn sums_of_floats() -> (App, View) {
     let app = App::start().await;
-    app.db.execute("create table items (user_id int, x float8); insert into items values (1, 0.1), (2, 1)").await;
+    app.db
+        .execute("create table items (user_id int, x float8); insert into items values (1, 0.1), (2, 1)")
+        .await;
     let query = "select user_id, sum(x) as x from items group by user_id";
     let view = app.view(Strategy::Incremental, query).await;
     refreshes_by(&app, &view, "merge").await;
@@ -167,7 +175,8 @@ async fn a_floating_point_number_that_is_another_one_is_a_mismatch() {
 async fn rows_that_time_alone_takes_out_of_a_window_are_no_mismatch() {
     let app = App::start().await;
     app.db.execute("create table items (user_id int, at timestamptz)").await;
-    let query = "select user_id, count(*) as n from items where at > now() - interval '1 hour' group by user_id";
+    let query =
+        "select user_id, count(*) as n from items where at > now() - interval '1 hour' group by user_id";
     let view = app.view(Strategy::Incremental, query).await;
     app.db
         .execute("insert into items select g, now() - interval '1 hour' + g * interval '100 ms' from generate_series(1, 1000) g")

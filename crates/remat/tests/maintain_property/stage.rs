@@ -232,7 +232,7 @@ impl Stage {
 
     /// How the public table differs from the view, and which hidden table from its query.
     async fn differs(&self, story: &Story, plan: &Plan, turn: &Turn) -> Result<Option<String>, Fault> {
-        let mut told = differs(&self.sql, story, ["s.p", "s.v"]).await?.unwrap_or_default();
+        let mut found = differs(&self.sql, story, ["s.p", "s.v"]).await?.unwrap_or_default();
         for (n, (name, query)) in plan.held(turn).enumerate() {
             let count = format!(
                 "with e as materialized ({query}), a as materialized (select * from {name})
@@ -240,12 +240,12 @@ impl Stage {
                       + (select count(*) from (select * from a except all select * from e) d)"
             );
             let wrong: i64 =
-                self.sql.query_one(&count, &[]).await.map_err(|error| crate::stage::told(&error, &count))?.get(0);
+                self.sql.query_one(&count, &[]).await.map_err(|error| told(&error, &count))?.get(0);
             if wrong > 0 {
-                let _ = write!(told, "\nhidden table {n}: {wrong} wrong rows");
+                let _ = write!(found, "\nhidden table {n}: {wrong} wrong rows");
             }
         }
-        Ok((!told.is_empty()).then_some(told))
+        Ok((!found.is_empty()).then_some(found))
     }
 
     async fn values(&self, script: &str) -> Result<Vec<Option<String>>, Fault> {

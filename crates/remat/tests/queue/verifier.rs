@@ -25,7 +25,10 @@ async fn following(app: &App, name: &str) -> View {
     let definition = Definition { name, ..App::definition(Strategy::Incremental, PER_USER) };
     let view = app.create(&definition).await;
     app.refresh(&view).await.check().unwrap();
-    let old = format!("update remat.view_plans set made_at = now() - interval '2 days' where view_id = {}", view.id);
+    let old = format!(
+        "update remat.view_plans set made_at = now() - interval '2 days' where view_id = {}",
+        view.id
+    );
     app.db.execute(&old).await;
     view
 }
@@ -65,7 +68,8 @@ async fn each_view_is_verified_once_per_interval_and_one_at_a_time() {
     all_done(&app).await;
     assert!(!asks(&app).await, "both were verified");
     assert_eq!(asked(&app).await, "first second");
-    let ago = |hours: i32| format!("update remat.verifications set asked_at = now() - interval '{hours} hours'");
+    let ago =
+        |hours: i32| format!("update remat.verifications set asked_at = now() - interval '{hours} hours'");
     app.db.execute(&ago(23)).await;
     assert!(!asks(&app).await);
     app.db.execute(&format!("{} where view_id = {}", ago(25), second.id)).await;
