@@ -19,6 +19,7 @@ use crate::{
 
 /// Bring views up to date. Views that others read come first; one that fails does not stop the rest.
 #[derive(clap::Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,

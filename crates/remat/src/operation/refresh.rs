@@ -120,7 +120,7 @@ fn told_of(mut ending: Ending, view: &View, verified: &Verified) -> Ending {
     let (name, found) = (&view.definition.name, verified.in_words());
     match verified.finding {
         Finding::Mismatch => {
-            tracing::warn!(view = %name, "the contents were not those of the query; {found}")
+            tracing::warn!(view = %name, "the contents were not what the query gives; {found}");
         }
         Finding::Failed => tracing::warn!(view = %name, "{found}"),
         Finding::Equal | Finding::Recomputed => {}
