@@ -1,6 +1,6 @@
 //! Values that are typed on the command line: words, lengths of time, instants.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{
@@ -22,6 +22,14 @@ pub(crate) fn duration(typed: &str) -> Result<SignedDuration, String> {
     let read = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     read.filter(SignedDuration::is_positive)
         .ok_or_else(|| "write a length of time such as 90s, 10min or 2 days".into())
+}
+
+/// A length of time as above, or `0`.
+pub(crate) fn time(typed: &str) -> Result<Duration, String> {
+    if typed.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
+    duration(typed).map(SignedDuration::unsigned_abs)
 }
 
 /// An instant: `2026-08-01T06:00:00Z`, a local `2026-08-01 06:00`, or a length of time from now.
@@ -46,6 +54,12 @@ mod tests {
         for typed in ["10", "", "soon", "-5s", "0s"] {
             assert!(duration(typed).is_err(), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_time_may_be_none_at_all() {
+        assert_eq!((time("0"), time("2 days")), (Ok(Duration::ZERO), Ok(Duration::from_hours(48))));
+        assert!(time("-1h").is_err());
     }
 
     #[test]

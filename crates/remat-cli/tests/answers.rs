@@ -5,9 +5,10 @@
 mod support;
 
 use remat::{
+    name::Identifier,
     schedule::Dispatch,
     store::jobs::{ScheduledJob, Work},
-    view::Definition,
+    view::{Definition, Strategy},
 };
 use serde_json::{Value, json};
 use support::{World, assert_documented, definition};
@@ -36,6 +37,36 @@ async fn refresh_prints_the_documented_runs_also_of_failures() {
         (&good["view"], &good["status"], &good["error"]),
         (&json!("public.good"), &json!("success"), &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn refresh_verifies_and_status_tells_what_was_found() {
+    let world = World::new().await;
+    world.db.execute("create table sales (id int, cents int); insert into sales values (1, 5), (2, 6)").await;
+    let query = "select id, sum(cents) as cents from sales group by id";
+    let key = vec![Identifier::new("id").unwrap()];
+    let view = Definition { strategy: Strategy::Incremental, key, ..definition("sums", query) };
+    world.define(view).await;
+    world.json(&["create", "sums"], 0);
+    world.json(&["refresh", "sums"], 0);
+    world.db.execute("insert into sales values (1, 1)").await;
+    let finding = |document: &Value| document["runs"][0]["meta"]["verification"]["finding"].clone();
+    assert_eq!(finding(&world.json(&["refresh", "sums", "--verify"], 0)), "equal");
+    let document = world.json(&["status"], 0);
+    assert_documented("status", &document);
+    assert_eq!(document["views"][0]["verification"]["finding"], "equal");
+    assert!(!world.run(&["status"]).stdout.contains("repaired"));
+
+    world.db.execute("set remat.writing = on; delete from sums where id = 2; reset remat.writing").await;
+    let document = world.json(&["refresh", "sums", "--verify"], 0);
+    assert_eq!(finding(&document), "mismatch");
+    let run = &document["runs"][0]["id"];
+    let document = world.json(&["status"], 0);
+    assert_documented("status", &document);
+    assert_eq!(document["views"][0]["verification"]["facts"]["missing"], 1);
+    let told = world.run(&["status"]).stdout;
+    assert!(told.contains("public.sums was not what its query gives, and was repaired"), "{told}");
+    assert!(told.trim_end().ends_with(&format!("see run {run}")), "{told}");
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
-use remat::{name::Identifier, view::Definition};
+use remat::{
+    name::Identifier,
+    view::{Definition, Strategy},
+};
 use remat_testkit::{Servers, wait_until};
 use serde_json::json;
 use service_of_a_world::Served;
@@ -332,6 +335,48 @@ fn grants_of_the_guide() -> Vec<&'static str> {
     let grants: Vec<_> = grants.collect();
     assert!(grants.len() > 6, "{grants:?}");
     grants
+}
+
+/// A view that follows changes and was filled two days ago.
+async fn due_for_a_verification(world: &World) {
+    world.db.execute("create table sales (id int, cents int); insert into sales values (1, 5)").await;
+    let query = "select id, sum(cents) as cents from sales group by id";
+    let key = vec![Identifier::new("id").unwrap()];
+    let view = Definition { strategy: Strategy::Incremental, key, ..definition("sums", query) };
+    world.define(view).await;
+    world.json(&["create", "sums"], 0);
+    world.json(&["refresh", "sums"], 0);
+    world.db.execute("update remat.view_plans set made_at = now() - interval '2 days'").await;
+}
+
+const VERIFIED: &str = "select count(*) from remat.runs where trigger = 'verifier' and meta ? 'verification'";
+
+#[tokio::test]
+async fn views_that_follow_changes_are_verified_once_a_day() {
+    let world = World::new().await;
+    due_for_a_verification(&world).await;
+    let served = Served::start(&world, &[]).await;
+    wait_until("it is verified", async || world.db.query_one_i64(VERIFIED).await == 1).await;
+    served.drained().await;
+    let asked = "select count(*) from remat.verifications where asked_at > now() - interval '1 hour'";
+    assert_eq!(world.db.query_one_i64(asked).await, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_verified_where_that_is_off() {
+    let world = World::new().await;
+    due_for_a_verification(&world).await;
+    fs::write(world.dir.join("remat.toml"), "[project]\nname = \"a\"\n[serve]\nverify_every = \"0\"\n")
+        .unwrap();
+    for flags in [&[][..], &["--verify-every", "0"]] {
+        let served = Served::start(&world, flags).await;
+        // Its first passes are over when it has done what was enqueued after its start.
+        let run = world.json(&["refresh", "sums", "--enqueue", "--wait"], 0);
+        assert_eq!(run["runs"][0]["status"], "success", "{run}");
+        served.drained().await;
+        fs::remove_file(world.dir.join("remat.toml")).unwrap_or_default();
+    }
+    assert_eq!(world.db.query_one_i64("select count(*) from remat.verifications").await, 0);
 }
 
 /// Hears what a service tells systemd.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     error::Error,
-    failure::Failure,
+    failure::{Failure, FailureKind},
     name::RelationName,
     pg::{
         Session,
@@ -120,19 +120,25 @@ async fn source_of(session: &Session, view: &View, relation: &Relation) -> Resul
     })
 }
 
-/// Counts by hash of the row's image: it needs no equality of the column types, and `json` compares like text.
 async fn difference(session: &Session, view: &View, source: &str) -> Result<Verification, Failure> {
-    let sql = format!(
-        "with expected as (select pg_catalog.md5((q.*)::text) as row, count(*) as n from (\n{source}\n) q group by 1),
-              actual as (select pg_catalog.md5((t.*)::text) as row, count(*) as n from {} t group by 1)
-         select coalesce(sum(greatest(coalesce(e.n, 0) - coalesce(a.n, 0), 0)), 0)::int8,
-                coalesce(sum(greatest(coalesce(a.n, 0) - coalesce(e.n, 0), 0)), 0)::int8
-         from   expected e full join actual a on a.row = e.row",
-        view.definition.name.to_sql()
-    );
-    let row = session.query_one(&sql, &[]).await?;
-    let (missing, extra) = (row.get(0), row.get(1));
+    let sql = difference_sql(source, &view.definition.name.to_sql());
+    let counts: Vec<i64> = session.query_one(&sql, &[]).await?.get(0);
+    let &[missing, extra] = &counts[..] else {
+        return Err(Failure::new(FailureKind::Other, "the comparison did not count"));
+    };
     Ok(Verification { view: view.definition.name.clone(), equal: missing == 0 && extra == 0, missing, extra })
+}
+
+/// Selects an array of two numbers: rows of the query that the relation has not, and rows of the relation that the query has
+/// not. It counts by hash of the row's image: so it needs no equality of the column types, and `json` compares like text.
+pub(crate) fn difference_sql(source: &str, relation: &str) -> String {
+    format!(
+        "with expected as (select pg_catalog.md5((q.*)::text) as row, count(*) as n from (\n{source}\n) q group by 1),
+              actual as (select pg_catalog.md5((t.*)::text) as row, count(*) as n from {relation} t group by 1)
+         select array[coalesce(sum(greatest(coalesce(e.n, 0) - coalesce(a.n, 0), 0)), 0),
+                      coalesce(sum(greatest(coalesce(a.n, 0) - coalesce(e.n, 0), 0)), 0)]::pg_catalog.int8[]
+         from   expected e full join actual a on a.row = e.row"
+    )
 }
 
 /// Reads every column of every row at the server and sends only a count.

@@ -12,7 +12,7 @@ use crate::{
     name::RelationName,
     pg::Session,
     run::{Run, words},
-    store::runs,
+    store::{runs, verifications::Verification},
     view::Strategy,
 };
 
@@ -64,6 +64,8 @@ pub struct ViewStatus {
     pub tags: Vec<String>,
     /// The last run that tried something.
     pub last_run: Option<Run>,
+    /// The last verification.
+    pub verification: Option<Verification>,
 }
 
 /// Reads every view's status.
@@ -89,5 +91,12 @@ fn from_row(row: &Row, last_run: Option<Run>) -> Result<ViewStatus, Error> {
         target_lag_seconds: row.get(7),
         tags: row.get(8),
         last_run,
+        verification: verification(row)?,
     })
+}
+
+fn verification(row: &Row) -> Result<Option<Verification>, Error> {
+    let Some(finding) = row.get::<_, Option<&str>>(9) else { return Ok(None) };
+    let finding = finding.parse()?;
+    Ok(Some(Verification { finding, at: row.get(10), run: row.get(11), facts: row.get(12) }))
 }

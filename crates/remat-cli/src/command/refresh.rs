@@ -20,6 +20,7 @@ use crate::{
 /// Bring views up to date. Views that others read come first; one that fails does not stop the rest. Neighbours that
 /// follow changes share a transaction, so that their contents are of one moment.
 #[derive(clap::Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Refresh paused views too.
     #[arg(long)]
     force: bool,
+    /// Compare what a refresh by changes leaves with the query, in the same snapshot, and merge where it is not the same.
+    #[arg(long)]
+    verify: bool,
     /// First refresh all that they read; a view whose source failed is skipped.
     #[arg(long)]
     with_upstream: bool,
@@ -45,7 +49,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
     let views = args.selection.resolve(&remat).await?;
-    let options = RefreshOptions { strategy: args.strategy, row_count: args.row_count, force: args.force };
+    let Args { strategy, row_count, force, verify, .. } = *args;
+    let options = RefreshOptions { strategy, row_count, force, verify };
     let reach = Reach { upstream: args.with_upstream, downstream: args.with_downstream };
     if args.enqueue.enqueue {
         return enqueue(app, &remat, &args.enqueue, &views, reach, options).await;

@@ -1,6 +1,6 @@
 //! `remat serve`: answers nothing on stdout, logs on stderr.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use remat::error::Error;
 
@@ -8,6 +8,7 @@ use crate::{
     app::App,
     exit::Exit,
     serve::{self, Charge, WorkOptions},
+    values::time,
 };
 
 /// Run the daemon: it refreshes what falls due, works on what is enqueued, and finds runs that were lost.
@@ -21,8 +22,11 @@ pub(crate) struct Args {
     /// Listen nowhere.
     #[arg(long, conflicts_with = "listen")]
     no_web: bool,
+    /// How often to compare each view that follows changes with its query (24h); 0 for never.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    verify_every: Option<Duration>,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
-    serve::run(app, Charge::serve(app, &args.work, args.listen, !args.no_web)?).await
+    serve::run(app, Charge::serve(app, &args.work, args.listen, !args.no_web, args.verify_every)?).await
 }

@@ -1,9 +1,10 @@
 //! `remat status`: `{"views":[{"view","strategy","state","data_as_of","age_seconds","target_lag_seconds","tags",
-//! "last_run"}]}`.
+//! "last_run","verification"}]}`.
 
 use comfy_table::Cell;
 use remat::{
     error::Error,
+    run::Finding,
     status::{State, ViewStatus},
 };
 use serde_json::json;
@@ -42,7 +43,21 @@ fn table(out: &Output, views: &[ViewStatus]) -> String {
     for status in views {
         table.row(cells(status));
     }
-    table.finish()
+    let notes = views.iter().filter_map(note);
+    std::iter::once(table.finish()).chain(notes).collect::<Vec<_>>().join("\n")
+}
+
+/// What a person should know of the last verification.
+fn note(status: &ViewStatus) -> Option<String> {
+    let verification = status.verification.as_ref()?;
+    let (view, run, ago) = (text::name(&status.view), verification.run, text::ago(verification.at));
+    match verification.finding {
+        Finding::Mismatch => {
+            Some(format!("{view} was not what its query gives, and was repaired {ago}: see run {run}"))
+        }
+        Finding::Failed => Some(format!("{view} could not be verified {ago}: see run {run}")),
+        Finding::Equal | Finding::Recomputed => None,
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "targets are far below the limits of a float")]

@@ -9,14 +9,14 @@ mod signals;
 mod systemd;
 mod web;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 pub(crate) use options::{Charge, WorkOptions};
 use remat::{
     Remat,
     daemon::{Daemon, DaemonSettings},
     error::Error,
-    service::{Service, worker::WorkerSettings},
+    service::{Service, verifier::Verifier, worker::WorkerSettings},
 };
 use tokio::net::TcpListener;
 
@@ -63,7 +63,10 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
         schedules: charge.schedules,
         retention: charge.retention,
     };
-    let services = services(app, &remat, charge)?;
+    let mut services = services(app, &remat, charge)?;
+    if let Some(interval) = charge.verify_every {
+        services.push(Box::new(Verifier::new(&remat, Arc::clone(&backend), interval)));
+    }
     let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
     for service in services {
         daemon.add(service);

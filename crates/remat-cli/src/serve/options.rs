@@ -46,6 +46,8 @@ pub(crate) struct Charge {
     /// Whether it keeps serving copies in Redis.
     #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "nothing can be published then"))]
     pub(crate) publishes: bool,
+    /// How often each view that follows changes is compared with its query, if ever.
+    pub(crate) verify_every: Option<Duration>,
 }
 
 impl Charge {
@@ -55,17 +57,20 @@ impl Charge {
         work: &WorkOptions,
         listen: Option<SocketAddr>,
         web: bool,
+        verify_every: Option<Duration>,
     ) -> Result<Self, Error> {
         let project = app.project_settings()?;
         let publishes = project.as_ref().is_some_and(|project| project.publish.is_some());
         let (settings, retention) =
             project.map(|project| (project.serve, project.retention)).unwrap_or_default();
         let written = (web && settings.web).then_some(settings.listen);
+        let verify_every = verify_every.unwrap_or(settings.verify_every);
         Ok(Self {
             listen: listen.or(written),
             schedules: true,
             retention: Some((kept(&retention), retention.every)),
             publishes,
+            verify_every: (verify_every > Duration::ZERO).then_some(verify_every),
             ..Self::of(work, settings)
         })
     }
@@ -87,6 +92,7 @@ impl Charge {
             schedules: false,
             retention: None,
             publishes: false,
+            verify_every: None,
         }
     }
 

@@ -191,13 +191,16 @@ impl Plan {
 
     /// The statements that fill the hidden tables anew. Beside them the public table wants a merge.
     pub fn fill(&self, turn: &Turn) -> Vec<String> {
-        let tables = self.hidden.iter().zip(&turn.hidden);
+        let tables = self.held(turn);
         tables
-            .flat_map(|(hidden, name)| {
-                let query = fill_gaps(&hidden.query, turn);
-                [format!("delete from {name}"), format!("insert into {name} {query}")]
-            })
+            .flat_map(|(name, query)| [format!("delete from {name}"), format!("insert into {name} {query}")])
             .collect()
+    }
+
+    /// The hidden tables, each with the query whose rows it must hold, whatever was followed to fill it.
+    pub fn held<'a>(&'a self, turn: &'a Turn) -> impl Iterator<Item = (&'a str, String)> {
+        let tables = self.hidden.iter().zip(&turn.hidden);
+        tables.map(|(hidden, name)| (name.as_str(), fill_gaps(&hidden.query, turn)))
     }
 
     /// The condition that rows crossed a bound of time since the last refresh; none where no row ever does.

@@ -85,7 +85,7 @@ impl Job {
     /// | job | second argument |
     /// |---|---|
     /// | create | `true`, `false`, or `{"force": …, "no_data": …, "if_not_exists": …}` |
-    /// | refresh | `"estimated"`, `"exact"`, `"none"` or null (not counted), or `{"row_count": …, "strategy": …, "force": …}` |
+    /// | refresh | `"estimated"`, `"exact"`, `"none"` or null (not counted), or `{"row_count": …, "strategy": …, "force": …, "verify": …}` |
     /// | delete | `true`, `false`, or `{"cascade": …, "if_exists": …}` |
     ///
     /// `row_count_strategy` is another name of `row_count`. Words may have a colon before them, and true and false may

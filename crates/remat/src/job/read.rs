@@ -90,7 +90,8 @@ fn refresh(value: Option<&Value>) -> Result<RefreshOptions, Error> {
             "row_count" | "row_count_strategy" => count(key, value, &mut options.row_count)?,
             "strategy" => strategy(value, &mut options.strategy)?,
             "force" => truth("force", value, &mut options.force)?,
-            _ => return Err(unknown(key, "row_count (or row_count_strategy), strategy and force")),
+            "verify" => truth("verify", value, &mut options.verify)?,
+            _ => return Err(unknown(key, "row_count (or row_count_strategy), strategy, force and verify")),
         }
     }
     Ok(options)

@@ -75,10 +75,11 @@ fn rows_are_counted_as_the_argument_says() {
 }
 
 #[test]
-fn a_refresh_takes_strategy_and_force() {
-    let job = read(JobKind::Refresh, &json!({"strategy": ":swap", "force": "true"})).unwrap();
-    assert_eq!(job, Job::Refresh(RefreshOptions { strategy: Some(Way::Swap), row_count: None, force: true }));
-    assert_eq!(job.to_json(), json!({"strategy": "swap", "force": true}));
+fn a_refresh_takes_strategy_force_and_verify() {
+    let job = read(JobKind::Refresh, &json!({"strategy": ":swap", "force": "true", "verify": true})).unwrap();
+    let swap = RefreshOptions { strategy: Some(Way::Swap), row_count: None, force: true, verify: true };
+    assert_eq!(job, Job::Refresh(swap));
+    assert_eq!(job.to_json(), json!({"strategy": "swap", "force": true, "verify": true}));
 }
 
 #[test]
@@ -145,8 +146,9 @@ fn job() -> impl Strategy<Value = Job> {
         any::<[bool; 2]>().prop_map(|[cascade, if_exists]| Job::Delete(DeleteOptions { cascade, if_exists }));
     let way = proptest::option::of(proptest::sample::select(Way::ALL));
     let count = proptest::option::of(proptest::sample::select(RowCount::ALL));
-    let refresh = (way, count, any::<bool>())
-        .prop_map(|(strategy, row_count, force)| Job::Refresh(RefreshOptions { strategy, row_count, force }));
+    let refresh = (way, count, any::<[bool; 2]>()).prop_map(|(strategy, row_count, [force, verify])| {
+        Job::Refresh(RefreshOptions { strategy, row_count, force, verify })
+    });
     prop_oneof![create, delete, refresh]
 }
 

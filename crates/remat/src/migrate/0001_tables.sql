@@ -57,7 +57,7 @@ create table remat.runs (
     status         text not null,
     strategy       text,
     reason         text,
-    trigger        text not null default 'manual' check (trigger in ('schedule', 'lag', 'manual', 'api', 'sql', 'upstream')),
+    trigger        text not null default 'manual' check (trigger in ('schedule', 'lag', 'manual', 'api', 'sql', 'upstream', 'verifier')),
     queue          text not null default 'default',
     backend        text not null default 'inline',
     worker         text,

@@ -58,6 +58,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, name: "queue", sql: include_str!("0007_queue.sql"), breaking: false },
     Migration { version: 8, name: "unchanged", sql: include_str!("0008_unchanged.sql"), breaking: false },
     Migration { version: 9, name: "capture", sql: include_str!("0009_capture.sql"), breaking: false },
+    Migration {
+        version: 10,
+        name: "verification",
+        sql: include_str!("0010_verification.sql"),
+        breaking: false,
+    },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.

@@ -93,7 +93,8 @@ pub(crate) async fn groups(
 }
 
 async fn ready(remat: &Remat, views: &[View], options: RefreshOptions) -> Result<Vec<Option<Ready>>, Error> {
-    if options.strategy.is_some() || options.force {
+    // To verify takes as long as the query.
+    if options.strategy.is_some() || options.force || options.verify {
         return Ok(views.iter().map(|_| None).collect());
     }
     let ids: Vec<i64> = views.iter().map(|view| view.id).collect();

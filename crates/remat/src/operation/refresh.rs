@@ -20,14 +20,15 @@ use crate::{
         catalog::{self, Relation},
         lock::Sight,
     },
-    run::{Operation, RowCount, Run, Status},
+    run::{Finding, Operation, RowCount, Run, Status},
     store::{
         runs::{self, Ending, Rows},
         views::{self, Basis},
     },
     strategy::{
         self, Choice, Facts, Phases, Report, Work, concurrent,
-        incremental::{self, Outcome},
+        incremental::{self, Outcome, Wish},
+        verify::Verified,
     },
     view::{RelationKind, Strategy, View},
 };
@@ -42,6 +43,9 @@ pub struct RefreshOptions {
     pub row_count: Option<RowCount>,
     /// Refresh although the view is paused, or nothing that it reads has changed.
     pub force: bool,
+    /// Compare what a refresh by changes leaves with the query, in the same snapshot, and merge where it is not the same.
+    /// Other refreshes run the query.
+    pub verify: bool,
 }
 
 pub(crate) async fn refresh(
@@ -90,12 +94,13 @@ pub(super) async fn by_changes(
         _ if options.force => Some("merge: forced"),
         _ => None,
     };
-    let attempted = incremental::refresh(&mut work, ready, asked_to_merge).await;
-    let outcome = attempted.map_err(|mut failure| {
+    let wish = Wish { merge: asked_to_merge, verify: options.verify };
+    let attempted = incremental::refresh(&mut work, ready, wish).await;
+    let (outcome, verified) = attempted.map_err(|mut failure| {
         failure.attempted.strategy = Some(Strategy::Incremental.to_string());
         failure
     })?;
-    match outcome {
+    let ending = match outcome {
         Outcome::Unchanged(as_of) => {
             let reason = "unchanged: no table that it reads has changed";
             skipped(session, &relation, Skip { counted, known_rows, as_of, reason: reason.into() }).await
@@ -107,7 +112,29 @@ pub(super) async fn by_changes(
             report.rows = count(session, &relation, how, report.rows).await?;
             ending(session, &relation, choice, &report, &work.phases, counted).await
         }
+    }?;
+    Ok(match verified {
+        Some(verified) => told_of(ending, view, &verified),
+        None => ending,
+    })
+}
+
+/// A run that says what a verification found.
+fn told_of(mut ending: Ending, view: &View, verified: &Verified) -> Ending {
+    let (name, found) = (&view.definition.name, verified.in_words());
+    match verified.finding {
+        Finding::Mismatch => {
+            tracing::warn!(view = %name, "the contents were not what the query gives; {found}");
+        }
+        Finding::Failed => tracing::warn!(view = %name, "{found}"),
+        Finding::Equal | Finding::Recomputed => {}
     }
+    if verified.finding != Finding::Mismatch {
+        let reason = ending.reason.take().map(|reason| format!("{reason}; {found}"));
+        ending.reason = Some(reason.unwrap_or(found));
+    }
+    ending.meta["verification"] = json!(verified);
+    ending
 }
 
 async fn perform(
@@ -121,7 +148,7 @@ async fn perform(
     // The time before the proof, and the proof before the query: see remat.basis.
     let as_of = clock(session).await?;
     let basis = views::basis(session, view.id).await?;
-    let may_skip = options.strategy.is_none() && !options.force && relation.populated;
+    let may_skip = options.strategy.is_none() && !options.force && !options.verify && relation.populated;
     if let Some(since) = basis.unchanged_since.filter(|_| may_skip) {
         return unchanged(frame, &relation, options, as_of, since, &basis).await;
     }
@@ -145,7 +172,7 @@ async fn perform(
     if let Some(basis) = basis.now {
         ending.meta["basis"] = json!(basis);
     }
-    Ok(ending)
+    Ok(if options.verify { told_of(ending, view, &Verified::recomputed()) } else { ending })
 }
 
 /// A view that is strict is not merged but when somebody asks for it.

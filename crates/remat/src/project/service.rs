@@ -32,6 +32,8 @@ pub struct ServeSettings {
     pub poll: Duration,
     /// How long runs may go on after it was told to stop.
     pub grace: Duration,
+    /// How often each view that follows changes is compared with its query; zero for never.
+    pub verify_every: Duration,
 }
 
 impl Default for ServeSettings {
@@ -43,6 +45,7 @@ impl Default for ServeSettings {
             queues: Vec::new(),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(30),
+            verify_every: Duration::from_hours(24),
         }
     }
 }
@@ -117,7 +120,7 @@ pub struct Queue {
 
 pub(super) fn serve(root: &Table<'_, '_>) -> Result<ServeSettings, Error> {
     let plain = ServeSettings::default();
-    let known = ["listen", "web", "workers", "queues", "poll", "grace"];
+    let known = ["listen", "web", "workers", "queues", "poll", "grace", "verify_every"];
     let Some(table) = root.table("serve", &known)? else { return Ok(plain) };
     Ok(ServeSettings {
         listen: table.read("listen", address)?.unwrap_or(plain.listen),
@@ -126,6 +129,7 @@ pub(super) fn serve(root: &Table<'_, '_>) -> Result<ServeSettings, Error> {
         queues: table.read_list("queues", dispatch::queue)?.unwrap_or(plain.queues),
         poll: table.read("poll", some_time)?.unwrap_or(plain.poll),
         grace: table.read("grace", time)?.unwrap_or(plain.grace),
+        verify_every: table.read("verify_every", time)?.unwrap_or(plain.verify_every),
     })
 }
 

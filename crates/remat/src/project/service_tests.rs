@@ -97,10 +97,11 @@ fn what_serve_does_is_read_with_its_defaults() {
     assert_eq!(settings("").serve, ServeSettings::default());
     let serve = settings(
         "[serve]\nlisten = \"[::1]:9000\"\nweb = false\nworkers = 16\nqueues = [\"a\", \"b\"]\npoll = \"500ms\"\n\
-         grace = \"0\"\n",
+         grace = \"0\"\nverify_every = \"0\"\n",
     )
     .serve;
     assert_eq!((serve.listen.to_string(), serve.web, serve.workers), ("[::1]:9000".into(), false, 16));
+    assert_eq!(serve.verify_every, Duration::ZERO);
     assert_eq!(
         (serve.queues.len(), serve.poll, serve.grace),
         (2, Duration::from_millis(500), Duration::ZERO)

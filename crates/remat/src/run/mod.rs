@@ -109,6 +109,8 @@ words! {
         Sql = "sql",
         /// The refresh of a view that this one reads.
         Upstream = "upstream",
+        /// The service that verifies views from time to time.
+        Verifier = "verifier",
     }
 }
 
@@ -121,6 +123,20 @@ words! {
         Estimated = "estimated",
         /// By `count(*)`.
         Exact = "exact",
+    }
+}
+
+words! {
+    /// What a verification found.
+    Finding {
+        /// The contents are what the query gives.
+        Equal = "equal",
+        /// They were not, and were repaired by a merge.
+        Mismatch = "mismatch",
+        /// The refresh ran the query itself, so there was nothing to compare.
+        Recomputed = "recomputed",
+        /// The comparison could not be made.
+        Failed = "failed",
     }
 }
 

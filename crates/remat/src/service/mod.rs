@@ -13,6 +13,7 @@ pub mod pruner;
 mod publisher;
 pub mod rescuer;
 pub mod scheduler;
+pub mod verifier;
 pub mod worker;
 
 use std::time::Duration;

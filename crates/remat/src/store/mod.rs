@@ -15,5 +15,6 @@ pub mod queues;
 pub mod retention;
 pub mod runs;
 pub mod stats;
+pub mod verifications;
 pub mod views;
 pub mod workers;

@@ -22,6 +22,7 @@ select null,
             then (select coalesce(max(took.duration_ms), 0)
                   from   (select r.duration_ms from remat.runs r
                           where  r.view_id = v.id and r.operation = 'refresh' and r.status = 'success'
+                          and    not r.meta ? 'verification' -- it took longer than a refresh does
                           order  by r.id desc limit 5) took)
             else 0 end,
        greatest(v.updated_at, (select f.fire_at from remat.fires f where f.view_id = v.id order by f.fire_at desc limit 1)),

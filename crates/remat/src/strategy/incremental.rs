@@ -17,12 +17,14 @@ use super::{
     Choice, Report, Work, key, merge, millis_f64,
     perform::{Went, perform},
     program::{Program, asking, listing, plain},
+    verify::{self, Verified},
     weigh::{self, Costs, SLOW_MS, Verdict, Why},
 };
 use crate::{
     capture,
     failure::{Failure, FailureKind, Remedy},
     maintain::{self, Ready},
+    run::Finding,
     store::{
         captures,
         plans::{self, Learned, Told},
@@ -39,6 +41,27 @@ pub(crate) enum Outcome {
     Done(Choice, Box<Report>),
 }
 
+impl Outcome {
+    /// Whether the contents come from the query alone.
+    fn ran_the_query(&self) -> bool {
+        matches!(self, Self::Done(Choice { strategy: Strategy::Merge, .. }, _))
+    }
+
+    /// This, and then a merge in the same transaction.
+    fn then(self, choice: Choice, merge: Report) -> Self {
+        let Self::Done(_, first) = self else { return Self::Done(choice, Box::new(merge)) };
+        let both = |a: Option<i64>, b: Option<i64>| a.zip(b).map(|(a, b)| a + b);
+        let rows = Rows {
+            before: first.rows.before,
+            after: merge.rows.after,
+            inserted: both(first.rows.inserted, merge.rows.inserted),
+            updated: both(first.rows.updated, merge.rows.updated),
+            deleted: both(first.rows.deleted, merge.rows.deleted),
+        };
+        Self::Done(choice, Box::new(Report { rows, facts: first.facts, ..merge }))
+    }
+}
+
 const REDEFINED: &str = "merge: the view, or what it reads, was changed";
 
 /// One refresh, in a transaction of one snapshot.
@@ -51,26 +74,41 @@ struct Turning<'a, 'w> {
     costs: Option<Costs>,
 }
 
-/// Refreshes in a transaction of one snapshot. A merge may be asked for, with the reason.
+/// What may be asked of a refresh beside the changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wish<'a> {
+    /// To merge, with the reason.
+    pub(crate) merge: Option<&'a str>,
+    /// To compare what it leaves with the query.
+    pub(crate) verify: bool,
+}
+
+/// Refreshes in a transaction of one snapshot, and gives what a verification found, if one was wished for.
 pub(crate) async fn refresh(
     work: &mut Work<'_>,
     ready: &Ready,
-    asked_to_merge: Option<&str>,
-) -> Result<Outcome, Failure> {
+    wish: Wish<'_>,
+) -> Result<(Outcome, Option<Verified>), Failure> {
     let (session, view) = (work.session, work.view);
     // Each answer on its own round trip would cost a refresh that has nothing to do the most.
     let asked = join(plans::told(session, view.id), maintain::fingerprint(session, view)).await;
     let (told, fingerprint) = (asked.0?, asked.1?);
     let turn = ready.turn(work.relation, &told);
     let mut turning = Turning { work, ready, told, turn, costs: None };
-    let verdict = match asked_to_merge {
+    let verdict = match wish.merge {
         _ if fingerprint != ready.planned.fingerprint => {
-            Verdict::Renew(Why { reason: REDEFINED.into(), allowed: asked_to_merge.is_some() })
+            Verdict::Renew(Why { reason: REDEFINED.into(), allowed: wish.merge.is_some() })
         }
         Some(reason) => Verdict::Fill(Why { reason: reason.into(), allowed: true }),
         None => turning.judge().await?,
     };
-    turning.act(verdict).await
+    let outcome = turning.act(verdict).await?;
+    if !wish.verify {
+        return Ok((outcome, None));
+    }
+    // Boxed, so that a refresh that does not verify need not carry it.
+    let (outcome, verified) = Box::pin(turning.verify(outcome)).await?;
+    Ok((outcome, Some(verified)))
 }
 
 impl Turning<'_, '_> {
@@ -105,7 +143,7 @@ impl Turning<'_, '_> {
         changes.map(told).collect()
     }
 
-    async fn act(mut self, verdict: Verdict) -> Result<Outcome, Failure> {
+    async fn act(&mut self, verdict: Verdict) -> Result<Outcome, Failure> {
         let (choice, report) = match verdict {
             Verdict::Quiet | Verdict::Many => return Ok(Outcome::Unchanged(self.told.now)),
             Verdict::Follow(reason) => self.follow(reason).await,
@@ -114,6 +152,22 @@ impl Turning<'_, '_> {
             Verdict::Renew(why) => self.merge_only(why).await,
         }?;
         Ok(Outcome::Done(choice, Box::new(report)))
+    }
+
+    /// Compares what is there now with the query, and merges where it is not the same.
+    async fn verify(&mut self, outcome: Outcome) -> Result<(Outcome, Verified), Failure> {
+        if outcome.ran_the_query() {
+            return Ok((outcome, Verified::recomputed()));
+        }
+        let hidden = self.are_filled().then(|| self.ready.planned.plan.held(&self.turn));
+        let hidden: Vec<_> = hidden.into_iter().flatten().collect();
+        let verified = verify::compare(self.work.place(), &hidden, self.told.now).await?;
+        self.work.phases.push("verify", verified.took);
+        if verified.finding != Finding::Mismatch {
+            return Ok((outcome, verified));
+        }
+        let (choice, repair) = self.fill(Why { reason: verified.in_words(), allowed: true }).await?;
+        Ok((outcome.then(choice, repair), verified))
     }
 
     /// Whether time alone changed something.
@@ -139,7 +193,10 @@ impl Turning<'_, '_> {
         .await
     }
 
-    async fn estimate<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<Option<T>, Failure> {
+    async fn estimate<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Option<T>, Failure> {
         if !self.work.relation.owned_by_session {
             return Ok(None);
         }
@@ -160,7 +217,7 @@ impl Turning<'_, '_> {
 
     /// Keeps what following took, where it was weighed, or is worth weighing the next time, or was until now.
     async fn learn_following(&self) -> Result<(), Failure> {
-        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.without("fill")));
+        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.of(&FOLLOWING)));
         let is_slow = ms >= SLOW_MS;
         if self.costs.is_none() && is_slow == (known.follow_ms.unwrap_or_default() >= SLOW_MS) {
             return Ok(());
@@ -173,7 +230,7 @@ impl Turning<'_, '_> {
     /// Keeps what the merge of the query took, where its cost is known.
     async fn learn_merging(&self, cost: Option<f64>) -> Result<(), Failure> {
         let Some(cost) = cost else { return Ok(()) };
-        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.without("fill")));
+        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.of(&merge::PHASES)));
         let learned = Learned { merge_rate: weigh::rate(known.merge_rate, ms, cost), ..Learned::default() };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
@@ -330,12 +387,16 @@ fn merged(reason: String) -> Choice {
     Choice { strategy: Strategy::Merge, reason }
 }
 
+/// The phases of following changes.
+const FOLLOWING: [&str; 3] = ["signed_delta", "scope", "whole"];
+
 fn phase(technique: remat_sql::maintain::Technique) -> &'static str {
     use remat_sql::maintain::Technique;
+    let [signed_delta, scope, whole] = FOLLOWING;
     match technique {
-        Technique::SignedDelta => "signed_delta",
-        Technique::Scope => "scope",
-        Technique::Whole => "whole",
+        Technique::SignedDelta => signed_delta,
+        Technique::Scope => scope,
+        Technique::Whole => whole,
     }
 }
 

@@ -15,6 +15,9 @@ use crate::{
     store::runs::Rows,
 };
 
+/// The phases of a merge.
+pub(super) const PHASES: [&str; 2] = ["compare", "write"];
+
 pub(super) async fn refresh(work: &mut Work<'_>) -> Result<Report, Failure> {
     let data_as_of = work.as_of().await?;
     after(work, Program::default(), data_as_of).await

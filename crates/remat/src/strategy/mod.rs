@@ -13,6 +13,7 @@ mod perform;
 mod program;
 mod regular;
 mod swap;
+pub(crate) mod verify;
 mod weigh;
 
 use std::time::Duration;
@@ -99,9 +100,9 @@ impl Phases {
         self.0.push((name, took));
     }
 
-    /// The time of all phases but one.
-    pub(crate) fn without(&self, name: &str) -> Duration {
-        self.0.iter().filter(|(known, _)| *known != name).map(|(_, took)| *took).sum()
+    /// The time of these phases together.
+    pub(crate) fn of(&self, names: &[&str]) -> Duration {
+        self.0.iter().filter(|(name, _)| names.contains(name)).map(|(_, took)| *took).sum()
     }
 
     /// Milliseconds by phase, for the run's meta.

@@ -15,3 +15,4 @@ mod rights;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
+mod verify;

@@ -232,16 +232,20 @@ impl Stage {
 
     /// How the public table differs from the view, and which hidden table from its query.
     async fn differs(&self, story: &Story, plan: &Plan, turn: &Turn) -> Result<Option<String>, Fault> {
-        let Some(mut told) = differs(&self.sql, story, ["s.p", "s.v"]).await? else { return Ok(None) };
-        for (n, (name, fill)) in turn.hidden.iter().zip(plan.fill(turn).chunks(2)).enumerate() {
-            let query = fill[1].trim_start_matches(&format!("insert into {name} ")).to_owned();
+        let mut found = differs(&self.sql, story, ["s.p", "s.v"]).await?.unwrap_or_default();
+        for (n, (name, query)) in plan.held(turn).enumerate() {
             let count = format!(
-                "select count(*) from (select h::text from {name} h except all select q::text from ({query}) q) d"
+                "with e as materialized ({query}), a as materialized (select * from {name})
+                 select (select count(*) from (select * from e except all select * from a) d)
+                      + (select count(*) from (select * from a except all select * from e) d)"
             );
-            let wrong: Result<i64, _> = self.sql.query_one(&count, &[]).await.map(|row| row.get(0));
-            let _ = write!(told, "\nhidden table {n}: {wrong:?} wrong rows");
+            let wrong: i64 =
+                self.sql.query_one(&count, &[]).await.map_err(|error| told(&error, &count))?.get(0);
+            if wrong > 0 {
+                let _ = write!(found, "\nhidden table {n}: {wrong} wrong rows");
+            }
         }
-        Ok(Some(told))
+        Ok((!found.is_empty()).then_some(found))
     }
 
     async fn values(&self, script: &str) -> Result<Vec<Option<String>>, Fault> {

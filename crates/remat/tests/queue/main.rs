@@ -12,3 +12,4 @@ mod retries;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod verifier;
