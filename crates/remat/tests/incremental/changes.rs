@@ -113,12 +113,17 @@ async fn a_key_that_is_not_unique_fails_as_in_a_merge() {
 }
 
 #[tokio::test]
-async fn many_changes_are_merged_where_that_costs_less() {
+async fn many_changes_are_merged_where_that_took_less() {
     let (app, view) = following(PER_USER).await;
-    app.db
-        .execute("insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g")
-        .await;
-    let run = refreshed(&app, &view).await;
+    let many = "insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g";
+    app.db.execute(many).await;
+    refreshes_by(&app, &view, "incremental").await;
+    let learned =
+        "select count(*) from remat.view_plans where follow_rate > 0 and merge_rate > 0 and follow_ms > 0";
+    assert_eq!(app.count(learned).await, 1, "what both took was kept");
+    app.db.execute("update remat.view_plans set follow_rate = 1000000, merge_rate = 0.000001").await;
+    app.db.execute(many).await;
+    let run = refreshes_by(&app, &view, "merge").await;
     let reason = run.reason.unwrap();
     assert!(reason.contains("20,000"), "{reason}");
     // It left the hidden table behind, which is filled once before changes are followed again.
@@ -126,7 +131,25 @@ async fn many_changes_are_merged_where_that_costs_less() {
     let run = refreshes_by(&app, &view, "merge").await;
     assert!(run.reason.unwrap().contains("left behind"));
     app.change_sales().await;
-    let _ = refreshes_by(&app, &view, "incremental").await;
+    refreshes_by(&app, &view, "incremental").await;
+}
+
+#[tokio::test]
+async fn few_changes_are_weighed_as_well_once_following_took_long() {
+    let (app, view) = following(PER_USER).await;
+    app.change_sales().await;
+    app.db
+        .execute("update remat.view_plans set follow_ms = 5000, follow_rate = 1000000, merge_rate = 0.000001")
+        .await;
+    let run = refreshes_by(&app, &view, "merge").await;
+    assert!(run.reason.unwrap().contains(" of about "), "it tells how many rows changed");
+    app.db.execute("update remat.view_plans set follow_rate = 0.000001").await;
+    app.change_sales().await;
+    refreshes_by(&app, &view, "merge").await;
+    app.change_sales().await;
+    refreshes_by(&app, &view, "incremental").await;
+    let quick = "select count(*) from remat.view_plans where follow_ms < 5000";
+    assert_eq!(app.count(quick).await, 1, "and it is known that it no longer does");
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn rows_that_time_alone_takes_out_of_a_window_are_no_mismatch() {
     app.db
         .execute("insert into items select g, now() - interval '1 hour' + g * interval '100 ms' from generate_series(1, 1000) g")
         .await;
-    refreshes_by(&app, &view, "merge").await;
+    app.refresh(&view).await.check().unwrap();
     let left = "select (select count(*) from per_user)
                      - (select count(*) from items where at > now() - interval '1 hour')";
     wait_until("rows have left the window", async || app.count(left).await > 2).await;
