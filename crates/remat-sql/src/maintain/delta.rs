@@ -218,6 +218,17 @@ fn all<'a>(bounds: &'a [Bound], of: impl Fn(&'a Bound) -> &'a String) -> String 
     format!("({})", if conditions.is_empty() { "true".into() } else { conditions.join(" and ") })
 }
 
+/// So many changed tables of one term are multiplied out at most; each doubles the number of terms.
+const MULTIPLIED_OUT: usize = 2;
+
+/// How the rows of a table before its change are read: they are the rows now, less the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Now,
+    LessChange,
+    Both,
+}
+
 impl Join {
     fn now(&self, names: &[String]) -> String {
         let from: Vec<_> = self.leaves.iter().enumerate().map(|(place, leaf)| leaf.plain(place)).collect();
@@ -227,24 +238,63 @@ impl Join {
 
     fn terms(&self, names: &[String], turn: &Turn) -> Vec<String> {
         let moved = (0..self.leaves.len()).filter(|&place| self.leaves[place].moves(turn));
-        moved.map(|place| self.term(place, names, turn)).collect()
+        moved.flat_map(|place| self.terms_of(place, names, turn)).collect()
     }
 
-    /// now(before) ⋈ Δ ⋈ before(after).
-    fn term(&self, changed: usize, names: &[String], turn: &Turn) -> String {
+    /// now(before) ⋈ Δ ⋈ before(after). Where few of those after have changed, their rows before are multiplied out: an index
+    /// leads to a table's rows, and to those of a union only where the server sees through it.
+    fn terms_of(&self, changed: usize, names: &[String], turn: &Turn) -> Vec<String> {
+        let after = changed + 1..self.leaves.len();
+        let unlike_now: Vec<_> = after.filter(|&place| self.leaves[place].is_changed(turn)).collect();
+        if unlike_now.len() > MULTIPLIED_OUT {
+            return vec![self.term(
+                changed,
+                &|place| if unlike_now.contains(&place) { Before::Both } else { Before::Now },
+                names,
+                turn,
+            )];
+        }
+        let choices = 0..1_usize << unlike_now.len();
+        choices
+            .map(|choice| {
+                let read = |place: usize| match unlike_now.iter().position(|known| *known == place) {
+                    Some(bit) if choice >> bit & 1 == 1 => Before::LessChange,
+                    _ => Before::Now,
+                };
+                self.term(changed, &read, names, turn)
+            })
+            .collect()
+    }
+
+    fn term(
+        &self,
+        changed: usize,
+        before: &dyn Fn(usize) -> Before,
+        names: &[String],
+        turn: &Turn,
+    ) -> String {
         let (mut from, mut conditions, mut weight) = (Vec::new(), Vec::new(), format!("l{changed}.remat_w"));
         for (place, leaf) in self.leaves.iter().enumerate() {
             if place == changed {
                 from.push(leaf.change(place, turn));
-            } else if place < changed {
+                continue;
+            }
+            if place < changed {
                 from.push(leaf.plain(place));
                 conditions.extend(leaf.bounds().iter().map(|bound| bound.now.clone()));
-            } else if let Some(before) = leaf.before(place, turn) {
-                from.push(before);
-                weight.extend([format!(" * l{place}.remat_w")]);
-            } else {
-                from.push(leaf.plain(place));
-                conditions.extend(leaf.bounds().iter().map(|bound| bound.since.clone()));
+                continue;
+            }
+            conditions.extend(leaf.bounds().iter().map(|bound| bound.since.clone()));
+            match before(place) {
+                Before::Now => from.push(leaf.plain(place)),
+                Before::LessChange => {
+                    from.push(leaf.logged(place));
+                    weight.extend([format!(" * -l{place}.remat_w")]);
+                }
+                Before::Both => {
+                    from.push(leaf.before(place));
+                    weight.extend([format!(" * l{place}.remat_w")]);
+                }
             }
         }
         self.select(&weight, &from, conditions, names)
@@ -289,34 +339,38 @@ impl Leaf {
 
     /// The change, as a row source with weights.
     fn change(&self, place: usize, turn: &Turn) -> String {
-        let Self::Table { source, name, bounds, .. } = self else { return self.plain(place) };
+        let Self::Table { name, bounds, .. } = self else { return self.plain(place) };
+        if bounds.is_empty() {
+            return self.logged(place);
+        }
         let columns = self.columns(place);
         let mut parts = Vec::new();
         if self.is_changed(turn) {
-            let (changes, held) = (changes_gap(*source), all(bounds, |bound| &bound.since));
-            parts.push(format!("select l{place}.remat_w{columns} from {changes} as l{place} where {held}"));
+            let (logged, held) = (self.logged(place), all(bounds, |bound| &bound.since));
+            parts.push(format!("select l{place}.remat_w{columns} from {logged} where {held}"));
         }
-        if !bounds.is_empty() {
-            let (holds, crossing) = (all(bounds, |bound| &bound.now), crossing(bounds));
-            parts.push(format!(
-                "select case when {holds} then 1 else -1 end as remat_w{columns} from {name} as l{place} where {crossing}"
-            ));
-        }
+        let (holds, crossing) = (all(bounds, |bound| &bound.now), crossing(bounds));
+        parts.push(format!(
+            "select case when {holds} then 1 else -1 end as remat_w{columns} from {name} as l{place} where {crossing}"
+        ));
         format!("({}) as l{place}", parts.join(" union all "))
     }
 
-    /// The rows before, as a row source with weights; none where they are those of the table now.
-    fn before(&self, place: usize, turn: &Turn) -> Option<String> {
-        let Self::Table { source, name, bounds, .. } = self else { return None };
-        if !self.is_changed(turn) {
-            return None;
-        }
-        let (columns, held) = (self.columns(place), all(bounds, |bound| &bound.since));
-        let changes = changes_gap(*source);
-        Some(format!(
-            "(select 1 as remat_w{columns} from {name} as l{place} where {held} union all \
-             select -l{place}.remat_w{columns} from {changes} as l{place} where {held}) as l{place}"
-        ))
+    /// What is logged of the change, as a row source with weights.
+    fn logged(&self, place: usize) -> String {
+        let Self::Table { source, .. } = self else { return self.plain(place) };
+        format!("{} as l{place}", changes_gap(*source))
+    }
+
+    /// The rows before, but for the bounds, as a row source with weights. No condition stands in the branches: the server does
+    /// not look for an index of a table below one that has.
+    fn before(&self, place: usize) -> String {
+        let Self::Table { name, .. } = self else { return self.plain(place) };
+        let (columns, logged) = (self.columns(place), self.logged(place));
+        format!(
+            "(select 1 as remat_w{columns} from {name} as l{place} union all \
+             select -l{place}.remat_w{columns} from {logged}) as l{place}"
+        )
     }
 
     fn columns(&self, place: usize) -> String {
