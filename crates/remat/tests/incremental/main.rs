@@ -9,8 +9,11 @@ mod ddl;
 mod example;
 mod fixture;
 mod load;
+mod partitions;
 mod place;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;
+mod transactions;
 mod trouble;
+
