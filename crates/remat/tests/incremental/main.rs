@@ -5,6 +5,7 @@
 #![allow(unused_must_use, reason = "what refreshes here has judged the run")]
 
 mod changes;
+mod clock;
 mod ddl;
 mod example;
 mod fixture;
@@ -14,6 +15,10 @@ mod place;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/timed.rs"]
+mod timed;
 mod transactions;
 mod trouble;
-
+mod values;
+#[path = "../support/victim.rs"]
+mod victim;
