@@ -83,10 +83,33 @@ async fn a_trigger_that_was_disabled_for_a_while_is_noticed() {
 }
 
 #[tokio::test]
+async fn triggers_that_a_restore_of_data_disabled_and_enabled_are_noticed() {
+    let (app, view) = following(PER_USER).await;
+    // As `pg_restore --data-only --disable-triggers` does; the triggers are then no more `always`.
+    app.db
+        .execute(
+            "alter table sales disable trigger all; insert into sales (user_id, cents) values (3, 3);
+             alter table sales enable trigger all",
+        )
+        .await;
+    let run = refreshed(&app, &view).await;
+    assert_eq!(run.reason.as_deref(), Some("merge: changes of \"public.sales\" can pass unlogged"));
+    recovers(&app, &view).await;
+}
+
+#[tokio::test]
 async fn a_replica_session_is_followed() {
     let (app, view) = following(PER_USER).await;
-    app.db.execute("set session_replication_role = replica; delete from sales where user_id = 3").await;
-    refreshes_by(&app, &view, "incremental").await;
+    let replica = "set session_replication_role = replica;";
+    for write in
+        ["delete from sales where user_id = 3", "insert into sales (user_id, cents) values (3, 3), (2000, 3)"]
+    {
+        app.db.execute(&format!("{replica} {write}")).await;
+        refreshes_by(&app, &view, "incremental").await;
+    }
+    app.db.execute(&format!("{replica} truncate sales")).await;
+    let run = refreshes_by(&app, &view, "merge").await;
+    assert_eq!(run.reason.as_deref(), Some("merge: all rows of \"public.sales\" went at once"));
 }
 
 #[tokio::test]

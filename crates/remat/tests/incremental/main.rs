@@ -6,12 +6,16 @@
 
 mod changes;
 mod clock;
+mod crash;
 mod ddl;
+#[path = "../support/dump.rs"]
+mod dump;
 mod example;
 mod fixture;
 mod load;
 mod partitions;
 mod place;
+mod restore;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;
