@@ -18,7 +18,8 @@ from (
     c.reloptions, c.relhassubclass,
     (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid,
               (select t.typname from pg_catalog.pg_type t where t.oid = a.atttypid),
-              a.atttypmod, a.attnotnull, a.attcollation), ',' order by a.attnum)
+              a.atttypmod, a.attnotnull, a.attcollation,
+              case when a.atttypid >= 16384 then remat.words_of_type(a.atttypid) end), ',' order by a.attnum)
      from   pg_catalog.pg_attribute a
      where  a.attrelid = b.relation and a.attnum > 0 and not a.attisdropped),
     (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', i.indexrelid, i.indkey, i.indnkeyatts, i.indisvalid), ','

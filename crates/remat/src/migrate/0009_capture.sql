@@ -273,6 +273,38 @@ create table remat.view_plans (
     check ((plan is null) <> (refusal is null))
 );
 
+-- The words that values of a type are printed with, and those of all types within it: labels of an enum, attributes of a
+-- composite type. Somebody may rename them, and no row changes by that.
+create function remat.words_of_type(of_type oid) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with recursive part (type) as (
+      select of_type
+      union
+      select i.type
+      from   part p join pg_type t on t.oid = p.type
+      cross  join lateral (
+        select t.typelem
+        union all
+        select t.typbasetype
+        union all
+        select r.rngsubtype from pg_range r where r.rngtypid = t.oid
+        union all
+        select m.atttypid from pg_attribute m where m.attrelid = t.typrelid and m.attnum > 0 and not m.attisdropped
+      ) i (type)
+      where  i.type >= 16384
+    )
+    select string_agg(concat_ws(' ', p.type,
+             (select string_agg(e.enumlabel, ',' order by e.oid) from pg_enum e where e.enumtypid = p.type),
+             (select string_agg(format('%s %s %s', m.attnum, m.attname, m.atttypid), ',' order by m.attnum)
+              from   pg_type t join pg_attribute m on m.attrelid = t.typrelid and m.attnum > 0 and not m.attisdropped
+              where  t.oid = p.type)), ';' order by p.type)
+    from   part p);
+end
+$$;
+
 -- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
 create function remat.plan_stands(p remat.view_plans) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp

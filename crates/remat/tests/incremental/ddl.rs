@@ -148,3 +148,45 @@ async fn a_state_of_another_system_is_not_believed() {
     refreshes_by(&app, &view, "merge").await;
     recovers(&app, &view).await;
 }
+
+#[tokio::test]
+async fn what_a_type_of_somebody_prints_otherwise_is_noticed() {
+    for (kind, value, query, ddl) in [
+        (
+            "create type mood as enum ('good', 'bad')",
+            "'good'",
+            "select user_id, max(x::text) as x from items where x::text <> 'bad' group by user_id",
+            "alter type mood rename value 'good' to 'fine'",
+        ),
+        (
+            "create type feeling as enum ('good', 'bad'); create domain mood as feeling[]",
+            "'{good,bad}'",
+            "select user_id, x::text as x from items",
+            "alter type feeling rename value 'good' to 'fine'",
+        ),
+        (
+            "create type mood as (level int, word text)",
+            "'(1,good)'",
+            "select user_id, to_json(x)::text as x from items",
+            "alter type mood rename attribute level to height",
+        ),
+    ] {
+        let app = crate::support::App::start().await;
+        app.db
+            .execute(&format!(
+                "{kind}; create table items (user_id int primary key, x mood not null);
+                 insert into items select g, {value} from generate_series(1, 50) g"
+            ))
+            .await;
+        let view = app.view(remat::view::Strategy::Incremental, query).await;
+        refreshes_by(&app, &view, "merge").await;
+        app.db.execute("delete from items where user_id = 50").await;
+        refreshes_by(&app, &view, "incremental").await;
+        app.db.execute(&format!("{ddl}; delete from items where user_id = 49")).await;
+        let run = refreshes_by(&app, &view, "merge").await;
+        assert_eq!(run.reason.as_deref(), Some("merge: the view, or what it reads, was changed"), "{ddl}");
+        refreshed(&app, &view).await;
+        app.db.execute("delete from items where user_id = 48").await;
+        refreshes_by(&app, &view, "incremental").await;
+    }
+}
