@@ -129,7 +129,9 @@ fn what_is_maintained_equals_the_query() {
                 (first + n..first + cases).step_by(usize::try_from(stages).unwrap()).collect();
             for seeds in seeds.chunks(CASES_OF_A_STAGE) {
                 let stage = runtime.block_on(Stage::open());
-                seeds.iter().for_each(|&seed| play(&runtime, &stage, seed, &tally));
+                for &seed in seeds {
+                    play(&runtime, &stage, seed, &tally);
+                }
             }
             tally.into_inner()
         }
