@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/dump.rs"]
+mod dump;
 mod support;
-
-use std::process::{Command, Stdio};
 
 use remat::{
     operation::{DeleteOptions, RefreshOptions},
@@ -62,26 +62,10 @@ async fn the_numbers_of_a_status_are_those_of_the_engine() {
     assert!(app.text(error).await.contains("does not exist in the database"));
 }
 
-/// `pg_dump | psql` with the programs of the server under test.
-fn copy(from: &TestDb, to: &TestDb) {
-    let bin = &from.server().bin_dir;
-    let dump =
-        Command::new(bin.join("pg_dump")).args(["--dbname", &from.url()]).stdout(Stdio::piped()).spawn();
-    let psql = bin.join("psql");
-    let restore = Command::new(psql)
-        .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &to.url()])
-        .stdin(dump.unwrap().stdout.take().unwrap())
-        .stdout(Stdio::null())
-        .status();
-    assert!(restore.unwrap().success());
-}
-
 #[tokio::test]
 async fn a_dumped_and_restored_database_goes_on_as_it_was() {
     let app = App::start().await;
-    if !app.db.server().bin_dir.join("psql").exists() {
-        // The packaged server of this version comes without psql; the other version's run shows it.
-        assert_ne!(app.db.server().major, 15, "Debian has psql beside its server");
+    if !dump::can(app.db.server()) {
         return;
     }
     for strategy in [Strategy::Swap, Strategy::Merge] {
@@ -91,7 +75,7 @@ async fn a_dumped_and_restored_database_goes_on_as_it_was() {
     }
     app.db.execute("insert into remat.runs (view_id, operation, status, started_at, pid, backend_start) select id, 'refresh', 'running', now(), 1, '2000-01-01' from remat.views").await;
     let restored = TestDb::create().await;
-    copy(&app.db, &restored);
+    dump::copy(app.db.server(), &app.db.url(), &restored.url(), dump::Way::Script);
     let remat = support::connect(&restored.url()).await;
     remat.check_schema().await.unwrap();
     for view in remat.views().await.unwrap() {

@@ -189,41 +189,47 @@ impl States {
         if name == "regr_count" {
             return n;
         }
-        let odd = |e: usize| format!("r.e{e} in ('NaN', 'Infinity', '-Infinity')");
-        let special = self.sum(format!(
-            "coalesce(sum(r.w) filter (where {both} and ({} or {})), 0)::pg_catalog.int8",
+        // Of each side over all its finite values, whatever the other side has there.
+        let (sx, sy) = (self.side(&both, x, &decimal(x)), self.side(&both, y, &decimal(y)));
+        let sxy = self.sum(format!(
+            "coalesce(sum(r.w * {} * {}) filter (where {both} and not ({} or {})), 0)",
+            decimal(x),
+            decimal(y),
             odd(y),
             odd(x)
         ));
-        let mut total = |of: String| {
-            self.sum(format!(
-                "coalesce(sum(r.w * {of}) filter (where {both} and not ({} or {})), 0)",
-                odd(y),
-                odd(x)
-            ))
-        };
-        let decimal = |e: usize| format!("r.e{e}::pg_catalog.numeric");
-        let (sx, sy) = (total(decimal(x)), total(decimal(y)));
-        let sxy = total(format!("{} * {}", decimal(x), decimal(y)));
         let covariance = format!("({n} * {sxy} - {sx} * {sy})");
-        let value = match name {
-            "corr" => {
-                let squares = |e: usize| format!("{0} * {0}", decimal(e));
-                let (sxx, syy) = (total(squares(x)), total(squares(y)));
-                let spread = |squares: &str, sum: &str| format!("({n} * {squares} - {sum} * {sum})");
-                let (of_x, of_y) = (spread(&sxx, &sx), spread(&syy, &sy));
-                format!(
-                    "case when {of_x} = 0 or {of_y} = 0 then null \
-                     else greatest(-1, least(1, {covariance} / sqrt({of_x} * {of_y}))) end"
-                )
-            }
-            "covar_pop" => format!("{covariance} / ({n}::pg_catalog.numeric * {n})"),
-            _ => format!("case when {n} > 1 then {covariance} / ({n}::pg_catalog.numeric * ({n} - 1)) end"),
-        };
+        if name == "corr" {
+            return self.correlation(&both, &n, &covariance, [(x, &sx), (y, &sy)]);
+        }
+        let special = self.count_odd(&both, &format!("({} or {})", odd(y), odd(x)));
+        let (least, divisor) = if name == "covar_pop" { (1, n.clone()) } else { (2, format!("({n} - 1)")) };
         format!(
-            "(case when {n} = 0 then null when {special} <> 0 then 'NaN'::pg_catalog.float8 \
-             else ({value})::pg_catalog.float8 end)"
+            "(case when {n} < {least} then null when {special} <> 0 then 'NaN'::pg_catalog.float8 \
+             else ({covariance} / ({n}::pg_catalog.numeric * {divisor}))::pg_catalog.float8 end)"
         )
+    }
+
+    /// A side that never varies leaves no correlation, even where the other side is no number.
+    fn correlation(&mut self, both: &str, n: &str, covariance: &str, sides: [(usize, &str); 2]) -> String {
+        let [(odd_x, of_x), (odd_y, of_y)] = sides.map(|(e, sum)| {
+            let squares = self.side(both, e, &format!("{0} * {0}", decimal(e)));
+            (self.count_odd(both, &odd(e)), format!("({n} * {squares} - {sum} * {sum})"))
+        });
+        format!(
+            "(case when {n} = 0 or ({odd_x} = 0 and {of_x} = 0) or ({odd_y} = 0 and {of_y} = 0) then null \
+             when {odd_x} <> 0 or {odd_y} <> 0 then 'NaN'::pg_catalog.float8 \
+             else (greatest(-1, least(1, {covariance} / sqrt({of_x} * {of_y}))))::pg_catalog.float8 end)"
+        )
+    }
+
+    /// A sum over the rows of pairs in which one side is finite.
+    fn side(&mut self, both: &str, e: usize, of: &str) -> String {
+        self.sum(format!("coalesce(sum(r.w * {of}) filter (where {both} and not {}), 0)", odd(e)))
+    }
+
+    fn count_odd(&mut self, both: &str, odd: &str) -> String {
+        self.sum(format!("coalesce(sum(r.w) filter (where {both} and {odd}), 0)::pg_catalog.int8"))
     }
 
     /// How many rows have a value.
@@ -269,6 +275,16 @@ impl States {
             self.states.len() - 1
         })
     }
+}
+
+/// An argument as an exact decimal.
+fn decimal(e: usize) -> String {
+    format!("r.e{e}::pg_catalog.numeric")
+}
+
+/// Whether an argument is no finite number.
+fn odd(e: usize) -> String {
+    format!("r.e{e} in ('NaN', 'Infinity', '-Infinity')")
 }
 
 /// A state in a value; the alias is filled in later.

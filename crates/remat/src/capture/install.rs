@@ -147,16 +147,19 @@ async fn take_away(
     patiently(session, settings, table, &script::drop_all(capture_id, &triggers)).await.map(drop)
 }
 
-/// The triggers of a capture, wherever they stand but on its log, which goes as a whole.
+/// The triggers of a capture, wherever they stand but on its log, which goes as a whole. Those that a partition has from above
+/// go with the one above.
 async fn triggers_of(session: &Session, capture_id: i64) -> Result<Vec<(Identifier, RelationName)>, Failure> {
     let sql = "select t.tgname::text, n.nspname::text, c.relname::text
                from   pg_catalog.pg_trigger t
                join   pg_catalog.pg_class c on c.oid = t.tgrelid
                join   pg_catalog.pg_namespace n on n.oid = c.relnamespace
-               where  t.tgfoid = pg_catalog.to_regproc($1)::oid and n.nspname <> 'remat_log'
+               where  t.tgfoid in (pg_catalog.to_regproc($1)::oid, pg_catalog.to_regproc($2)::oid)
+               and    t.tgparentid = 0 and n.nspname <> 'remat_log'
                order  by c.oid";
-    let function = script::trigger_function(capture_id).to_string();
-    let rows = session.query(sql, &[(&function, Type::TEXT)]).await?;
+    let functions = [script::trigger_function(capture_id), script::stranger_function(capture_id)];
+    let [function, stranger] = functions.map(|name| name.to_string());
+    let rows = session.query(sql, &[(&function, Type::TEXT), (&stranger, Type::TEXT)]).await?;
     let trigger = |row: &tokio_postgres::Row| {
         let table = RelationName { schema: identifier(row.get(1))?, name: identifier(row.get(2))? };
         Ok((identifier(row.get(0))?, table))

@@ -11,6 +11,10 @@
 //! the triggers sees all that was written without them, and the log has all else. Nothing is logged twice: a statement
 //! fires the triggers of the one table that it names.
 //!
+//! A partition that comes later is a stranger: the statement triggers above it log its rows as if it had always been
+//! there. While it stays, the fingerprint shows it; that it was there, and was written to, a row trigger logs, which it gets from
+//! above as it comes.
+//!
 //! A reader is one REPEATABLE READ transaction: [`changes`], the rows that are [new](Snapshot::is_new), and
 //! [`store_state`]. It takes no lock on a table and holds up no writer.
 //!

@@ -61,6 +61,7 @@ pub(super) fn create(id: i64, table: &Table, columns: &[i16]) -> Vec<String> {
     for level in &table.levels {
         statements.extend(triggers(id, level, table.is_alike(level)));
     }
+    statements.extend(watch_for_strangers(id, table));
     for part in Part::ALL {
         statements.extend(trigger(id, &part_of(id, part), "truncate", "", RESET));
     }
@@ -90,6 +91,7 @@ pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<
         format!("drop table if exists {} cascade", part_of(id, Part::New).to_sql()),
         format!("drop table if exists {} cascade", part_of(id, Part::Old).to_sql()),
         format!("drop function if exists {}", trigger_function(id).to_sql()),
+        format!("drop function if exists {}", stranger_function(id).to_sql()),
         format!("drop view if exists {}", holder(id).to_sql()),
     ];
     triggers.chain(rest).collect()
@@ -98,6 +100,11 @@ pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<
 /// The trigger function of a capture.
 pub(super) fn trigger_function(id: i64) -> RelationName {
     in_log(format!("capture_{id}"))
+}
+
+/// The function of the triggers on partitions that the capture does not know.
+pub(super) fn stranger_function(id: i64) -> RelationName {
+    in_log(format!("stranger_{id}"))
 }
 
 /// The view that holds the captured columns.
@@ -157,11 +164,7 @@ fn make_trigger_function(id: i64, table: &Table, columns: &[i16]) -> [String; 2]
             "({belongs} or pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid operator(pg_catalog.=) {root}::pg_catalog.oid)"
         )
     };
-    let writable = format!(
-        "pg_catalog.to_regnamespace('remat_log') is not null
-     and pg_catalog.has_schema_privilege('remat_log', 'usage')
-     and pg_catalog.has_table_privilege(pg_catalog.to_regclass('{log}')::pg_catalog.oid, 'insert')"
-    );
+    let writable = writable(&log);
     let body = format!(
         "
 begin
@@ -180,7 +183,7 @@ begin
       return null;
     end if;
   end if;
-  if (tg_nargs operator(pg_catalog.>) 0 or {belongs})
+  if ({belongs} or tg_table_schema operator(pg_catalog.=) 'remat_log')
      and {writable} then
     insert into {log} (sign) values (0);
   end if;
@@ -194,6 +197,57 @@ end
         ),
         format!("revoke all on function {name}() from public"),
     ]
+}
+
+/// True where whoever runs the trigger's function can write this log, which may be gone.
+fn writable(log: &str) -> String {
+    format!(
+        "pg_catalog.to_regnamespace('remat_log') is not null
+     and pg_catalog.has_schema_privilege('remat_log', 'usage')
+     and pg_catalog.has_table_privilege(pg_catalog.to_regclass('{log}')::pg_catalog.oid, 'insert')"
+    )
+}
+
+/// Of a partition that comes, is written to and goes again, nothing stays that the fingerprint could show, and statements
+/// that name the table log its rows like all others. The one thing that the server gives to a partition as it comes is
+/// the row triggers of what it comes below. So there is one, which logs that anything may have changed, and which is
+/// disabled on the partitions that are known.
+fn watch_for_strangers(id: i64, table: &Table) -> Vec<String> {
+    if !table.root().is_partitioned() {
+        return Vec::new();
+    }
+    let (function, root) = (stranger_function(id).to_sql(), table.root().name.to_sql());
+    let (root_oid, log) = (table.root().oid, part_of(id, Part::New).to_string());
+    let writable = writable(&log);
+    let body = format!(
+        "
+begin
+  if pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid operator(pg_catalog.=) {root_oid}::pg_catalog.oid
+     and {writable} then
+    insert into {log} (sign) values (0);
+  end if;
+  return null;
+end
+"
+    );
+    let made = [
+        format!(
+            "create or replace function {function}() returns trigger language plpgsql security definer as $remat${body}$remat$"
+        ),
+        // Whoever makes a partition must be able to, for that makes a trigger; elsewhere it does nothing.
+        format!("grant execute on function {function}() to public"),
+        format!(
+            "create or replace trigger remat_{id}_stranger after insert or update or delete on {root} \
+             for each row execute function {function}()"
+        ),
+    ];
+    let (above, leaves): (Vec<_>, Vec<_>) = table.levels.iter().partition(|level| level.is_partitioned());
+    let set = |how: &'static str| {
+        move |level: &Level| format!("alter table {} {how} trigger remat_{id}_stranger", level.name.to_sql())
+    };
+    // The leaves last: on what is above, some servers do the same to everything below.
+    let above = above.into_iter().map(set("enable always"));
+    made.into_iter().chain(above).chain(leaves.into_iter().map(set("disable"))).collect()
 }
 
 /// Rows of the log, in the order of its columns, from the rows of a transition table.

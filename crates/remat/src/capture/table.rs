@@ -104,6 +104,11 @@ impl Table {
 }
 
 impl Level {
+    /// True when it has no rows of its own but those of its partitions.
+    pub(super) fn is_partitioned(&self) -> bool {
+        self.kind == "p"
+    }
+
     fn check(&self, root: &Self) -> Result<(), Failure> {
         if let Some(detail) = self.obstacle(root) {
             return Err(refused(&root.name, &detail));

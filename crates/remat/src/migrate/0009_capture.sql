@@ -11,7 +11,8 @@ create schema remat_log;
 -- One log per table, shared by all views that read the table: remat_log.t<id>. It is a view of two tables. The triggers'
 -- function, remat_log.capture_<id>(), which takes columns by their place, writes to remat_log.n<id>; what the prompt
 -- readers have read and others have not is moved to remat_log.o<id>, which has an index. The view remat_log.v<id> reads the captured columns: so the server drops none of them
--- without the view, and changes no type of them.
+-- without the view, and changes no type of them. On a partition that came after all that, the function
+-- remat_log.stranger_<id>() logs for each row that anything may have changed.
 create table remat.captures (
     id        bigint generated always as identity primary key,
     relation  oid not null,
@@ -111,11 +112,13 @@ begin
     select c.relation, c.installed, c.columns, c.layout, coalesce(of_columns, c.columns) as wanted,
            c.id, remat.relation_at('remat_log', 't' || c.id) as log, remat.relation_at('remat_log', 'v' || c.id) as holder,
            (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-            where  n.nspname = 'remat_log' and p.proname = 'capture_' || c.id) as writer
+            where  n.nspname = 'remat_log' and p.proname = 'capture_' || c.id) as writer,
+           (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where  n.nspname = 'remat_log' and p.proname = 'stranger_' || c.id) as stranger
     from   remat.captures c
     where  c.id = of_capture and c.system = remat.system()
   ), level as (
-    select c.relation as root, c.writer, l.relation, l.link from capture c cross join remat.capture_levels(c.relation) l
+    select c.relation as root, c.writer, c.stranger, l.relation, l.link from capture c cross join remat.capture_levels(c.relation) l
   ), fact(what, is_sound) as (
     select format('capture %s %s', c.installed, c.writer),
            c.log is not null and c.holder is not null and c.wanted <@ c.columns
@@ -140,6 +143,14 @@ begin
                     and not exists (select from pg_subscription_rel s where s.srrelid = l.relation), false)
     from   level l left join pg_class r on r.oid = l.relation
     cross  join remat.capture_triggers(l.relation, l.writer) t
+    union all
+    -- A partition that is attached, written to and detached between two looks shows in the log alone: by a row trigger
+    -- that it gets from what it stands below, and that nothing but a partition that is known has disabled.
+    select format('strangers %s %s', l.relation, t.triggers),
+           coalesce(case r.relkind when 'p' then t.count = 1 else t.triggers like '% D %' end, false)
+    from   level l left join pg_class r on r.oid = l.relation
+    cross  join remat.capture_triggers(l.relation, l.stranger) t
+    where  (select root.relkind from pg_class root where root.oid = l.root) = 'p'
     union all
     select format('column %s %s %s %s %s', n, a.atttypid, a.atttypmod, a.attcollation, a.xmin),
            coalesce(not a.attisdropped and a.attgenerated <> 'v', false)
@@ -270,6 +281,38 @@ create table remat.view_plans (
     made_at     timestamptz not null default clock_timestamp(),
     check ((plan is null) <> (refusal is null))
 );
+
+-- The words that values of a type are printed with, and those of all types within it: labels of an enum, attributes of a
+-- composite type. Somebody may rename them, and no row changes by that.
+create function remat.words_of_type(of_type oid) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with recursive part (type) as (
+      select of_type
+      union
+      select i.type
+      from   part p join pg_type t on t.oid = p.type
+      cross  join lateral (
+        select t.typelem
+        union all
+        select t.typbasetype
+        union all
+        select r.rngsubtype from pg_range r where r.rngtypid = t.oid
+        union all
+        select m.atttypid from pg_attribute m where m.attrelid = t.typrelid and m.attnum > 0 and not m.attisdropped
+      ) i (type)
+      where  i.type >= 16384
+    )
+    select string_agg(concat_ws(' ', p.type,
+             (select string_agg(e.enumlabel, ',' order by e.oid) from pg_enum e where e.enumtypid = p.type),
+             (select string_agg(format('%s %s %s', m.attnum, m.attname, m.atttypid), ',' order by m.attnum)
+              from   pg_type t join pg_attribute m on m.attrelid = t.typrelid and m.attnum > 0 and not m.attisdropped
+              where  t.oid = p.type)), ';' order by p.type)
+    from   part p);
+end
+$$;
 
 -- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
 create function remat.plan_stands(p remat.view_plans) returns boolean

@@ -139,6 +139,33 @@ async fn a_change_of_a_partition_is_logged_once_whatever_level_is_named() {
 }
 
 #[tokio::test]
+async fn a_partition_that_came_and_went_says_that_anything_may_have_changed_if_it_was_written_to() {
+    let world = World::with(PARTED).await;
+    let reader = world.reader("v", "parted", &["id", "region", "amount"]).await;
+    let (come, go) = (
+        "create table parted_z partition of parted for values in ('z')",
+        "alter table parted detach partition parted_z; drop table parted_z",
+    );
+    world.run(&format!("{come}; {go}")).await;
+    assert_eq!(reader.read().await, Answer::Unchanged);
+    for write in [
+        "insert into parted values (300, 'z', 1)",
+        "update parted set region = 'z' where id = 12",
+        "insert into parted_z values (300, 'z', 1); delete from parted where id = 300",
+        "insert into parted_z values (301, 'z', 1); set session_replication_role = replica; update parted set amount = 2 where id = 301; reset session_replication_role",
+    ] {
+        world.run(&format!("{come}; {write}; {go}")).await;
+        assert_eq!(reader.read().await, Answer::Reset(Gap::Truncated), "{write}");
+    }
+    let old = world.db.connect().await;
+    old.batch_execute("begin isolation level repeatable read; select count(*) from pg_class").await.unwrap();
+    world.run(come).await;
+    old.batch_execute("insert into parted values (300, 'z', 1); commit").await.unwrap();
+    world.run(go).await;
+    assert_eq!(reader.read().await, Answer::Reset(Gap::Truncated));
+}
+
+#[tokio::test]
 async fn a_partition_with_its_columns_in_another_order_is_read_as_a_whole() {
     let world = World::with(PARTED).await;
     world

@@ -1,6 +1,11 @@
 //! Who writes needs no rights on what is remat's; who installs needs the table's owner.
 
-use remat::{Remat, capture, failure::FailureKind, pg::Target};
+use remat::{
+    Remat,
+    capture::{self, Answer, Gap},
+    failure::FailureKind,
+    pg::Target,
+};
 
 use crate::fixture::{World, impatient};
 
@@ -80,4 +85,30 @@ async fn who_does_not_own_the_table_is_told_so() {
     let print = session.query_one("select remat.capture_fingerprint(2)", &[]).await.unwrap();
     assert_eq!(print.get::<_, Option<String>>(0), world.fingerprint(2).await);
     capture::remove(&session, &impatient(), view).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_without_rights_makes_partitions_and_writes_to_them() {
+    let world = World::with("create table parted (id int, n int) partition by range (id);").await;
+    let owner = world.db.create_role("o").await;
+    world
+        .run(&format!("alter table parted owner to {owner}; grant create, usage on schema public to {owner}"))
+        .await;
+    let reader = world.reader("v", "parted", &["id", "n"]).await;
+    let app = world.db.connect_as(&owner).await;
+    let partition = "create table p1 partition of parted for values from (0) to (10);
+                     create table p2 partition of parted for values from (10) to (20) partition by range (id);
+                     create table p21 partition of p2 for values from (10) to (15);";
+    app.batch_execute(&format!(
+        "{partition} insert into parted values (1, 1), (11, 1); insert into p21 values (12, 1)"
+    ))
+    .await
+    .unwrap();
+    assert_eq!(reader.read().await, Answer::Reset(Gap::Unguarded));
+    world.install(reader.view, "parted", &["id", "n"]).await.unwrap();
+    assert!(matches!(reader.read().await, Answer::Reset(_)));
+    app.batch_execute("insert into p1 values (2, 1); insert into p21 values (13, 1)").await.unwrap();
+    reader.sees(2).await;
+    let own = "create table own (id int); create trigger own after insert on own for each row execute function remat_log.stranger_1()";
+    assert!(app.batch_execute(own).await.is_err());
 }

@@ -83,10 +83,33 @@ async fn a_trigger_that_was_disabled_for_a_while_is_noticed() {
 }
 
 #[tokio::test]
+async fn triggers_that_a_restore_of_data_disabled_and_enabled_are_noticed() {
+    let (app, view) = following(PER_USER).await;
+    // As `pg_restore --data-only --disable-triggers` does; the triggers are then no more `always`.
+    app.db
+        .execute(
+            "alter table sales disable trigger all; insert into sales (user_id, cents) values (3, 3);
+             alter table sales enable trigger all",
+        )
+        .await;
+    let run = refreshed(&app, &view).await;
+    assert_eq!(run.reason.as_deref(), Some("merge: changes of \"public.sales\" can pass unlogged"));
+    recovers(&app, &view).await;
+}
+
+#[tokio::test]
 async fn a_replica_session_is_followed() {
     let (app, view) = following(PER_USER).await;
-    app.db.execute("set session_replication_role = replica; delete from sales where user_id = 3").await;
-    refreshes_by(&app, &view, "incremental").await;
+    let replica = "set session_replication_role = replica;";
+    for write in
+        ["delete from sales where user_id = 3", "insert into sales (user_id, cents) values (3, 3), (2000, 3)"]
+    {
+        app.db.execute(&format!("{replica} {write}")).await;
+        refreshes_by(&app, &view, "incremental").await;
+    }
+    app.db.execute(&format!("{replica} truncate sales")).await;
+    let run = refreshes_by(&app, &view, "merge").await;
+    assert_eq!(run.reason.as_deref(), Some("merge: all rows of \"public.sales\" went at once"));
 }
 
 #[tokio::test]
@@ -124,4 +147,46 @@ async fn a_state_of_another_system_is_not_believed() {
         .await;
     refreshes_by(&app, &view, "merge").await;
     recovers(&app, &view).await;
+}
+
+#[tokio::test]
+async fn what_a_type_of_somebody_prints_otherwise_is_noticed() {
+    for (kind, value, query, ddl) in [
+        (
+            "create type mood as enum ('good', 'bad')",
+            "'good'",
+            "select user_id, max(x::text) as x from items where x::text <> 'bad' group by user_id",
+            "alter type mood rename value 'good' to 'fine'",
+        ),
+        (
+            "create type feeling as enum ('good', 'bad'); create domain mood as feeling[]",
+            "'{good,bad}'",
+            "select user_id, x::text as x from items",
+            "alter type feeling rename value 'good' to 'fine'",
+        ),
+        (
+            "create type mood as (level int, word text)",
+            "'(1,good)'",
+            "select user_id, to_json(x)::text as x from items",
+            "alter type mood rename attribute level to height",
+        ),
+    ] {
+        let app = crate::support::App::start().await;
+        app.db
+            .execute(&format!(
+                "{kind}; create table items (user_id int primary key, x mood not null);
+                 insert into items select g, {value} from generate_series(1, 50) g"
+            ))
+            .await;
+        let view = app.view(remat::view::Strategy::Incremental, query).await;
+        refreshes_by(&app, &view, "merge").await;
+        app.db.execute("delete from items where user_id = 50").await;
+        refreshes_by(&app, &view, "incremental").await;
+        app.db.execute(&format!("{ddl}; delete from items where user_id = 49")).await;
+        let run = refreshes_by(&app, &view, "merge").await;
+        assert_eq!(run.reason.as_deref(), Some("merge: the view, or what it reads, was changed"), "{ddl}");
+        refreshed(&app, &view).await;
+        app.db.execute("delete from items where user_id = 48").await;
+        refreshes_by(&app, &view, "incremental").await;
+    }
 }

@@ -25,11 +25,13 @@ pub(crate) async fn differences(client: &tokio_postgres::Client, view: &View) ->
     client.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
-/// Refreshes and proves it; the run must be a success.
+/// Refreshes and proves it, by a comparison of our own and by what remat itself says, which compares texts; the run must be
+/// a success.
 pub(crate) async fn refreshed(app: &App, view: &View) -> Run {
     let run = app.refresh(view).await;
     assert_eq!(run.status, Status::Success, "{run:#?}");
     assert_fresh(app, view).await;
+    app.assert_equal(view).await;
     run
 }
 

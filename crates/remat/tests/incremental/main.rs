@@ -5,14 +5,26 @@
 #![allow(unused_must_use, reason = "what refreshes here has judged the run")]
 
 mod changes;
+mod clock;
+mod crash;
 mod ddl;
+#[path = "../support/dump.rs"]
+mod dump;
 mod example;
 mod fixture;
 mod group;
 mod load;
+mod partitions;
 mod place;
+mod restore;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/timed.rs"]
+mod timed;
+mod transactions;
 mod trouble;
+mod values;
 mod verify;
+#[path = "../support/victim.rs"]
+mod victim;

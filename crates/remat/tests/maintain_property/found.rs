@@ -49,3 +49,21 @@ async fn an_extremum_over_all_rows_leaves_with_the_last_row() {
         ("create table t0 (id int primary key, c1 int)", "select 1 as k1, min(c1) as v2 from t0");
     holds(&[table], &["k1"], &["k1", "v2"], query, moments).await;
 }
+
+#[tokio::test]
+async fn a_side_that_never_varies_leaves_no_correlation_with_what_is_no_number() {
+    let moments: &[&[&str]] = &[
+        &["insert into t0 values (0, 0, 'NaN'), (1, 0, 1)"],
+        &["insert into t0 values (0, 0, 2), (1, 'NaN', 1)"],
+        &["insert into t0 values (0, 1, 3), (1, 0, 2)"],
+        &["delete from t0 where y = 'NaN'"],
+        &["delete from t0 where x = 'NaN'", "update t0 set y = 'Infinity' where y = 2"],
+        &["update t0 set x = 3"],
+        &["insert into t0 values (2, 'NaN', 'NaN'), (3, 1, 'NaN'), (4, 1, 1)"],
+    ];
+    let table = "create table t0 (k int not null, x double precision, y double precision)";
+    let query =
+        "select k as k1, corr(y, x) as v2, corr(x, y) as v3, covar_pop(y, x) as v4, covar_samp(y, x) as v5,
+                        regr_count(y, x) as v6 from t0 group by k";
+    holds(&[table], &["k1"], &["k1", "v2", "v3", "v4", "v5", "v6"], query, moments).await;
+}

@@ -1,7 +1,8 @@
 //! What is maintained equals the query: random tables, random queries, random changes, a clock that moves.
 //!
 //! A [`case`] is a value; [`story`] tells it in SQL; a [`stage`] plays it. A case that fails is made smaller before it is
-//! shown. Here runs the short form; `REMAT_PROPERTY_CASES` says how many, and `REMAT_PROPERTY_SEED` where to begin.
+//! shown. Here runs the short form. How much runs, settings say: `REMAT_PROPERTY_CASES` and `REMAT_PROPERTY_SYSTEM_CASES` from
+//! `REMAT_PROPERTY_SEED` on, the former on so many `REMAT_PROPERTY_STAGES` at once, and `REMAT_PROPERTY_TRANSACTIONS`.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,8 +40,8 @@ use proptest::{
 
 use crate::{stage::Stage, tally::Tally};
 
-/// How many stages there are at once.
-const STAGES: u64 = 2;
+/// How many cases one stage sees: what a server's process keeps of tables that are gone makes it slower and slower.
+const CASES_OF_A_STAGE: usize = 200;
 
 fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().unwrap())
@@ -119,19 +120,23 @@ async fn views_are_right_at_each_of_their_states_while_many_write() {
 #[test]
 fn what_is_maintained_equals_the_query() {
     let (cases, first) = (setting("REMAT_PROPERTY_CASES", 300), setting("REMAT_PROPERTY_SEED", 1));
+    let stages = setting("REMAT_PROPERTY_STAGES", 2);
     let of_stage = |n: u64| {
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let stage = runtime.block_on(Stage::open());
             let tally = RefCell::default();
-            for seed in (first + n..first + cases).step_by(usize::try_from(STAGES).unwrap()) {
-                play(&runtime, &stage, seed, &tally);
+            let seeds: Vec<_> =
+                (first + n..first + cases).step_by(usize::try_from(stages).unwrap()).collect();
+            for seeds in seeds.chunks(CASES_OF_A_STAGE) {
+                let stage = runtime.block_on(Stage::open());
+                for &seed in seeds {
+                    play(&runtime, &stage, seed, &tally);
+                }
             }
-            drop(stage);
             tally.into_inner()
         }
     };
-    let stages: Vec<_> = (0..STAGES).map(|n| std::thread::spawn(of_stage(n))).collect();
+    let stages: Vec<_> = (0..stages).map(|n| std::thread::spawn(of_stage(n))).collect();
     let tally = stages.into_iter().map(|stage| stage.join().unwrap()).fold(Tally::default(), Tally::and);
     eprintln!("{tally}");
     assert_eq!(tally.failed(), 0, "of {cases} cases from seed {first}");

@@ -1,13 +1,6 @@
 //! The server's clock jumps by an hour, forth and back.
 //!
-//! A server of the test's own runs under `faketime`, which tells it what time it is. What the scheduler decides by such a
-//! clock is tested below without a server.
-
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+//! What the scheduler decides by such a clock is tested below without a server.
 
 use jiff::{SignedDuration, Timestamp};
 use remat::schedule::{
@@ -19,73 +12,19 @@ use remat_testkit::wait_until;
 use crate::{
     chance::Chance,
     process::{Orders, Process},
-    victim::Victim,
+    timed::{self, Server},
     world::World,
 };
-
-const URL_FILE: &str = "REMAT_TEST_CLOCK_URL";
-
-/// A server whose clock the test sets. It ends with the value.
-struct Server {
-    child: Child,
-    dir: PathBuf,
-    url: String,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let dir = std::env::temp_dir().join(format!("remat-clock-{}-{}", std::process::id(), line!()));
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
-        let preload = Command::new("faketime").args(["now", "printenv", "LD_PRELOAD"]).output();
-        let preload = preload.expect("faketime can be run; `cargo xtask servers start` installs it");
-        fs::write(dir.join("offset"), "+0\n").unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "clock::server", "--ignored", "--nocapture"])
-            .env(URL_FILE, dir.join("url"))
-            .env("LD_PRELOAD", String::from_utf8(preload.stdout).unwrap().trim())
-            .env("FAKETIME_TIMESTAMP_FILE", dir.join("offset"))
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let file = dir.join("url");
-        wait_until("the server runs", async || file.exists()).await;
-        Self { child, url: fs::read_to_string(file).unwrap(), dir }
-    }
-
-    /// So many seconds from the true time.
-    fn set(&self, offset: i64) {
-        // Renamed, so that nobody reads half of it.
-        fs::write(self.dir.join("new"), format!("{offset:+}\n")).unwrap();
-        fs::rename(self.dir.join("new"), self.dir.join("offset")).unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
 
 #[test]
 #[ignore = "the server of the other tests, which start it under another clock"]
 fn server() {
-    let Some(file) = std::env::var_os(URL_FILE).map(PathBuf::from) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let victim = runtime.block_on(Victim::start("clock"));
-    fs::write(file.with_extension("new"), victim.url()).unwrap();
-    fs::rename(file.with_extension("new"), file).unwrap();
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    timed::serve();
 }
 
 #[tokio::test]
 async fn a_clock_that_jumps_by_an_hour_loses_and_doubles_nothing_and_keeps_nobody_waiting() {
-    let server = Server::start().await;
+    let server = Server::start("clock::server").await;
     let world = World::at(&server.url).await;
     world.execute("update pace set ms = 20, broken = 0").await;
     world.jobs(3, "*/2 * * * * *").await;

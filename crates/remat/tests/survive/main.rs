@@ -21,6 +21,8 @@ mod pooler;
 mod process;
 mod server;
 mod signals;
+#[path = "../support/timed.rs"]
+mod timed;
 #[path = "../support/victim.rs"]
 mod victim;
 mod world;
