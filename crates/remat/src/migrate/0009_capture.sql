@@ -356,7 +356,8 @@ begin
       c.reloptions, c.relhassubclass,
       (select string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid,
                 (select t.typname from pg_type t where t.oid = a.atttypid),
-                a.atttypmod, a.attnotnull, a.attcollation), ',' order by a.attnum)
+                a.atttypmod, a.attnotnull, a.attcollation,
+                case when a.atttypid >= 16384 then remat.words_of_type(a.atttypid) end), ',' order by a.attnum)
        from   pg_attribute a
        where  a.attrelid = b.relation and a.attnum > 0 and not a.attisdropped),
       (select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indnkeyatts, i.indisvalid), ','
