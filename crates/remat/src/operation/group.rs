@@ -255,16 +255,18 @@ async fn one_view(session: &Session, group: Group<'_>, at: usize) -> Result<Opti
 /// What a definition sets beyond what every definition does must not reach the next view.
 fn unpin(settings: &Settings) -> String {
     let names = settings.parameters.keys().filter_map(|name| Identifier::new(name.clone()).ok());
-    names.map(|name| format!("; set local {} to default", name.to_sql())).collect()
+    let resets: Vec<_> = names.map(|name| format!("; set local {} to default", name.to_sql())).collect();
+    resets.concat()
 }
 
 /// Writes the successes and commits them with the work; where there is none, nothing was done.
 async fn commit(session: &Session, leases: &[Lease], all: &[Ended]) -> Result<(), Failure> {
-    let success = |(lease, ended): (&Lease, _)| match ended {
-        &Ended::Success(ref ending) => Some((*lease, &**ending)),
-        _ => None,
-    };
-    let successes: Vec<_> = leases.iter().zip(all).filter_map(success).collect();
+    let mut successes = Vec::new();
+    for (lease, ended) in leases.iter().zip(all) {
+        if let Ended::Success(ending) = ended {
+            successes.push((*lease, &**ending));
+        }
+    }
     let Some(((last, ending), others)) = successes.split_last() else {
         return session.batch("rollback").await;
     };

@@ -205,13 +205,17 @@ fn connection_failure(error: &tokio_postgres::Error) -> Failure {
     Failure::new(FailureKind::Other, error.to_string())
 }
 
-/// Does work in a READ COMMITTED transaction of its own, which commits unless the work fails.
-pub(crate) async fn in_transaction<T>(
-    session: &Session,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    session.batch("begin transaction isolation level read committed read write").await?;
-    let done = work.await;
-    session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
-    done
+/// Does work in a READ COMMITTED transaction of its own, which commits unless the work fails. The work is boxed, so that
+/// whoever waits for it need not carry it.
+pub(crate) fn in_transaction<'a, T: 'a>(
+    session: &'a Session,
+    work: impl Future<Output = Result<T, Failure>> + 'a,
+) -> impl Future<Output = Result<T, Failure>> + 'a {
+    let work = Box::pin(work);
+    async move {
+        session.batch("begin transaction isolation level read committed read write").await?;
+        let done = work.await;
+        session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;
+        done
+    }
 }

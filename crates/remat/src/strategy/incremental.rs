@@ -222,7 +222,7 @@ impl Turning<'_, '_> {
         if self.costs.is_none() && is_slow == (known.follow_ms.unwrap_or_default() >= SLOW_MS) {
             return Ok(());
         }
-        let follow_rate = self.costs.and_then(|costs| weigh::rate(known.follow_rate, ms, costs.follow));
+        let follow_rate = self.costs.map(|costs| weigh::rate(known.follow_rate, ms, costs.follow));
         let learned = Learned { follow_rate, follow_ms: Some(ms), ..Learned::default() };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
@@ -231,7 +231,8 @@ impl Turning<'_, '_> {
     async fn learn_merging(&self, cost: Option<f64>) -> Result<(), Failure> {
         let Some(cost) = cost else { return Ok(()) };
         let (known, ms) = (self.told.learned, millis_f64(self.work.phases.of(&merge::PHASES)));
-        let learned = Learned { merge_rate: weigh::rate(known.merge_rate, ms, cost), ..Learned::default() };
+        let merge_rate = Some(weigh::rate(known.merge_rate, ms, cost));
+        let learned = Learned { merge_rate, ..Learned::default() };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
 
