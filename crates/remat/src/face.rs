@@ -18,7 +18,7 @@ use crate::{
     failure::FailureKind,
     migrate,
     name::RelationName,
-    operation::{self, Asked, Chain, CreateOptions, DeleteOptions, RefreshOptions},
+    operation::{self, Asked, CreateOptions, DeleteOptions, RefreshOptions},
     pg::{Canceller, Session, Target, catalog},
     run::{Run, Status, Trigger},
     status::{self, ViewStatus},
@@ -261,42 +261,6 @@ impl Remat {
     /// ```
     pub async fn refresh(&self, view: &View, options: RefreshOptions) -> Result<Run, Error> {
         operation::refresh::refresh(self, view.id, options, Asked::Now(Trigger::Manual)).await
-    }
-
-    /// Brings views up to date, in the order in which they come: those that they read first. If all of them follow changes and
-    /// are filled (see [`Remat::groups`]), in one transaction and under one snapshot: their contents are of one moment, and a view
-    /// that reads another one of them has its changes at once. Else one after the other.
-    ///
-    /// Each has a run that tells how it went. One that fails does not stop the rest, but for those that read it by `chain`.
-    ///
-    /// ```
-    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, view::*};
-    /// # async fn example(remat: Remat, views: Vec<View>) -> Result<(), Error> {
-    /// let options = RefreshOptions::default();
-    /// for group in remat.groups(views, options).await? {
-    ///     let runs = remat.refresh_group(&group, options, &Chain::default()).await?;
-    ///     assert!(runs.windows(2).all(|pair| pair[0].data_as_of == pair[1].data_as_of));
-    /// }
-    /// # Ok(())
-    /// # }
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// #     let db = remat_testkit::TestDb::create().await;
-    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
-    /// #     remat.migrate().await.unwrap();
-    /// #     let name = RelationName::new("public", "numbers").unwrap();
-    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
-    /// #     let view = remat.define(&view).await.unwrap();
-    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
-    /// #     example(remat, vec![view]).await.unwrap();
-    /// # });
-    /// ```
-    pub async fn refresh_group(
-        &self,
-        views: &[View],
-        options: RefreshOptions,
-        chain: &Chain,
-    ) -> Result<Vec<Run>, Error> {
-        operation::group::refresh_group(self, views, options, chain).await
     }
 
     /// Drops the relation of a view; its definition and runs stay. The run tells how it went.

@@ -15,10 +15,7 @@ use crate::{
     maintain::{self, Explanation},
     migrate,
     name::RelationName,
-    operation::{
-        RefreshOptions,
-        group::{self, skip_downstream},
-    },
+    operation::group::skip_downstream,
     run::{Operation, Run, Trigger},
     schedule::misfire,
     store::{
@@ -114,12 +111,6 @@ impl Remat {
                 || (reach.downstream && named.iter().any(|named| reads_of(name, named)))
         });
         self.refresh_order(wanted).await
-    }
-
-    /// Cuts views that come in [their order](Remat::refresh_order) where neighbours cannot be refreshed
-    /// [together](Remat::refresh_group).
-    pub async fn groups(&self, views: Vec<View>, options: RefreshOptions) -> Result<Vec<Vec<View>>, Error> {
-        group::groups(self, views, options).await
     }
 
     /// Which views read which others, directly or through others.

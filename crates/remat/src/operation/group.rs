@@ -74,13 +74,53 @@ impl Chain {
     }
 }
 
+impl Remat {
+    /// Cuts views that come in [their order](Remat::refresh_order) where neighbours cannot be refreshed
+    /// [together](Remat::refresh_group).
+    pub async fn groups(&self, views: Vec<View>, options: RefreshOptions) -> Result<Vec<Vec<View>>, Error> {
+        groups(self, views, options).await
+    }
+
+    /// Brings views up to date, in the order in which they come: those that they read first. If all of them follow changes and
+    /// are filled (see [`Remat::groups`]), in one transaction and under one snapshot: their contents are of one moment, and a view
+    /// that reads another one of them has its changes at once. Else one after the other.
+    ///
+    /// Each has a run that tells how it went. One that fails does not stop the rest, but for those that read it by `chain`.
+    ///
+    /// ```
+    /// # use remat::{Remat, error::Error, name::RelationName, operation::*, pg::Target, view::*};
+    /// # async fn example(remat: Remat, views: Vec<View>) -> Result<(), Error> {
+    /// let options = RefreshOptions::default();
+    /// for group in remat.groups(views, options).await? {
+    ///     let runs = remat.refresh_group(&group, options, &Chain::default()).await?;
+    ///     assert!(runs.windows(2).all(|pair| pair[0].data_as_of == pair[1].data_as_of));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// #     let db = remat_testkit::TestDb::create().await;
+    /// #     let remat = Remat::connect(Target::resolve(Some(&db.url()), &|_| None).unwrap()).await.unwrap();
+    /// #     remat.migrate().await.unwrap();
+    /// #     let name = RelationName::new("public", "numbers").unwrap();
+    /// #     let view = Definition::new(name, "select n from generate_series(1, 3) n");
+    /// #     let view = remat.define(&view).await.unwrap();
+    /// #     remat.create(&view, CreateOptions::default()).await.unwrap().check().unwrap();
+    /// #     example(remat, vec![view]).await.unwrap();
+    /// # });
+    /// ```
+    pub async fn refresh_group(
+        &self,
+        views: &[View],
+        options: RefreshOptions,
+        chain: &Chain,
+    ) -> Result<Vec<Run>, Error> {
+        Box::pin(refresh_group(self, views, options, chain)).await
+    }
+}
+
 /// Views in the order in which they were given, cut where neighbours cannot share a transaction: what follows changes and is
 /// filled can, if nothing else is asked of it.
-pub(crate) async fn groups(
-    remat: &Remat,
-    views: Vec<View>,
-    options: RefreshOptions,
-) -> Result<Vec<Vec<View>>, Error> {
+async fn groups(remat: &Remat, views: Vec<View>, options: RefreshOptions) -> Result<Vec<Vec<View>>, Error> {
     let ready = ready(remat, &views, options).await?;
     let mut groups: Vec<(bool, Vec<View>)> = Vec::new();
     for (view, ready) in views.into_iter().zip(ready) {
@@ -102,7 +142,7 @@ async fn ready(remat: &Remat, views: &[View], options: RefreshOptions) -> Result
 }
 
 /// Refreshes views, together if all of them can, else one after the other.
-pub(crate) async fn refresh_group(
+async fn refresh_group(
     remat: &Remat,
     views: &[View],
     options: RefreshOptions,
