@@ -232,7 +232,8 @@ impl Turning<'_, '_> {
         let Some(cost) = cost else { return Ok(()) };
         let (known, ms) = (self.told.learned, millis_f64(self.work.phases.of(&merge::PHASES)));
         let merge_rate = Some(weigh::rate(known.merge_rate, ms, cost));
-        let learned = Learned { merge_rate, ..Learned::default() };
+        let learned =
+            Learned { merge_rate, follow_rate: known.follow_rate.map(weigh::faded), follow_ms: None };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
 

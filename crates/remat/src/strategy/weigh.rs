@@ -159,10 +159,15 @@ pub(super) fn left_behind(verdict: Verdict) -> Verdict {
     }
 }
 
-/// A rate after another measurement, in which what was known counts as much.
+/// What is believed of following after a merge was preferred to it: a bad measurement fades, and is made again one day.
+pub(super) fn faded(follow_rate: f64) -> f64 {
+    follow_rate * 0.95
+}
+
+/// A rate after another measurement. A worse one counts at once: to be slow twice is dear. Of a better one half counts.
 pub(super) fn rate(known: Option<f64>, ms: f64, cost: f64) -> f64 {
     let measured = ms / cost.max(1.0);
-    known.map_or(measured, |known| f64::midpoint(known, measured))
+    known.map_or(measured, |known| f64::midpoint(known, measured).max(measured))
 }
 
 fn rows(number: i64) -> String {
@@ -217,9 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_moves_half_the_way_to_what_was_measured() {
+    fn a_worse_rate_counts_at_once_and_a_better_one_half() {
         assert!((rate(None, 50.0, 100.0) - 0.5).abs() < 1e-9);
-        assert!((rate(Some(0.5), 150.0, 100.0) - 1.0).abs() < 1e-9);
+        assert!((rate(Some(0.5), 150.0, 100.0) - 1.5).abs() < 1e-9);
+        assert!((rate(Some(1.5), 50.0, 100.0) - 1.0).abs() < 1e-9);
     }
 
     #[test]
