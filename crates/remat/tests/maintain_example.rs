@@ -136,13 +136,12 @@ async fn keep_logs(sql: &Client) {
     }
 }
 
-#[tokio::test]
-async fn every_view_of_the_example_follows_changes_and_the_clock() {
-    let db = TestDb::create().await;
+/// The example's tables with its views over them, and beside each view a table that follows it; and the time as of which
+/// they were filled.
+async fn filled(sql: &Client) -> (Vec<Followed>, String) {
     for (_, script) in example("schema").into_iter().chain(example("seed")) {
-        db.execute(&script).await;
+        sql.batch_execute(&script).await.unwrap();
     }
-    let sql = db.connect().await;
     sql.batch_execute(
         "set timezone = 'UTC'; select skyflow_seed_users(60); select skyflow_seed_analyses(1, 3000);",
     )
@@ -152,18 +151,18 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
         let (_, query) = remat_sql::leading_comment(&text).unwrap();
         sql.batch_execute(&format!("create view public.{name} as {query}")).await.unwrap();
     }
-    keep_logs(&sql).await;
-    let catalog = catalog::read(&sql).await;
+    keep_logs(sql).await;
+    let catalog = catalog::read(sql).await;
     let mut followed = Vec::new();
     let names: Vec<_> = example("views").into_iter().map(|(name, _)| name).collect();
     for name in names {
         let key = KEYS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name}")).1;
-        let plan = compiled(&sql, &catalog, &name, key).await;
+        let plan = compiled(sql, &catalog, &name, key).await;
         followed.push(Followed { name, plan });
     }
     // Filled as of one moment, and some time passes before the first refresh.
     sql.batch_execute("begin isolation level repeatable read").await.unwrap();
-    let mut since: String = sql.query_one("select now()::text", &[]).await.unwrap().get(0);
+    let since: String = sql.query_one("select now()::text", &[]).await.unwrap().get(0);
     for Followed { name, plan } in &followed {
         let turn = turn(name, plan, &since, &[]);
         let key = KEYS.iter().find(|(known, _)| known == name).unwrap().1.join(", ");
@@ -175,6 +174,14 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
         }
     }
     sql.batch_execute("commit").await.unwrap();
+    (followed, since)
+}
+
+#[tokio::test]
+async fn every_view_of_the_example_follows_changes_and_the_clock() {
+    let db = TestDb::create().await;
+    let sql = db.connect().await;
+    let (followed, mut since) = filled(&sql).await;
     for round in 0..12 {
         let churn = [40, 300, 1, 120][round % 4];
         sql.batch_execute(&format!("select * from skyflow_churn({churn})")).await.unwrap();
@@ -221,4 +228,28 @@ async fn every_view_of_the_example_follows_changes_and_the_clock() {
         .await
         .unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_index_leads_from_a_change_to_what_it_is_joined_with_and_to_the_first_rows() {
+    let db = TestDb::create().await;
+    let sql = db.connect().await;
+    let (followed, since) = filled(&sql).await;
+    let plan = |wanted: &str| &followed.iter().find(|followed| followed.name == wanted).unwrap().plan;
+    // A path by an index is taken wherever there is one.
+    sql.batch_execute("set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off")
+        .await
+        .unwrap();
+    for name in ["leaderboard_weekly", "top_active_users", "recent_activity"] {
+        let plan = plan(name);
+        for statement in plan.refresh(&turn(name, plan, &since, &TABLES.map(str::to_owned))) {
+            let rows = sql.query(&format!("explain (costs off) {statement}"), &[]).await.unwrap();
+            let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let whole = TABLES.map(|table| format!("Seq Scan on {table}"));
+            let found: Vec<_> =
+                lines.iter().filter(|line| whole.iter().any(|whole| line.contains(whole))).collect();
+            assert!(found.is_empty(), "{name}: {found:?}");
+        }
+    }
+    assert_eq!(plan("top_active_users").hidden[0].indexes, [["n desc", "a4 desc", "k0"]]);
 }

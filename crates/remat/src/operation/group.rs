@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use serde_json::json;
 
 use super::{
@@ -263,9 +263,11 @@ async fn in_one_transaction(
 
 /// Refreshes one view; whatever fails there is taken back alone, unless the transaction cannot go on.
 async fn one(session: &Session, group: Group<'_>, at: usize) -> Result<Ended, Failure> {
-    session.batch("savepoint remat_member").await?;
     let began = Instant::now();
-    match one_view(session, group, at).await {
+    // The server does in order what is sent at once.
+    let (saved, done) = join(session.batch("savepoint remat_member"), one_view(session, group, at)).await;
+    saved?;
+    match done {
         Ok(Some(mut ending)) => {
             ending.duration_ms = Some(millis(began));
             let unpinned = unpin(&group.views[at].definition.settings);
@@ -287,9 +289,11 @@ async fn one_view(session: &Session, group: Group<'_>, at: usize) -> Result<Opti
     if view.pause.is_some() {
         return Ok(None);
     }
-    pin(session, &view.definition.settings).await?;
     let frame = Frame { session, view: &view };
-    by_changes(&frame, group.options, &group.ready[at]).await.map(Some)
+    let pinned = pin(session, &view.definition.settings);
+    let (pinned, done) = join(pinned, by_changes(&frame, group.options, &group.ready[at])).await;
+    pinned?;
+    done.map(Some)
 }
 
 /// What a definition sets beyond what every definition does must not reach the next view.

@@ -284,12 +284,14 @@ async fn ending(
 /// The relation that remat made, unless somebody dropped, renamed or changed it since.
 pub(crate) async fn deployed(session: &Session, view: &View) -> Result<Relation, Failure> {
     let name = &view.definition.name;
-    let found = catalog::relation_named(session, name).await?;
-    let (Some(relation), Some(made)) = (found, &view.relation) else {
+    let made = view.relation.as_ref();
+    // Of the one that remat made, and in the same round trip.
+    let columns = catalog::columns_fingerprint(session, made.map_or(0, |made| made.oid));
+    let (found, columns) = join(catalog::relation_named(session, name), columns).await;
+    let (Some(relation), Some(made)) = (found?, made) else {
         return Err(missing(session, view).await);
     };
-    let columns = catalog::columns_fingerprint(session, relation.oid).await?;
-    if relation.oid == made.oid && made.has_columns_of(&columns) {
+    if relation.oid == made.oid && made.has_columns_of(&columns?) {
         return Ok(relation);
     }
     if catalog::fingerprint(session, relation.oid).await? == made.fingerprint {

@@ -223,7 +223,8 @@ impl Turning<'_, '_> {
             return Ok(());
         }
         let follow_rate = self.costs.map(|costs| weigh::rate(known.follow_rate, ms, costs.follow));
-        let learned = Learned { follow_rate, follow_ms: Some(ms), ..Learned::default() };
+        let merge_rate = self.costs.and(known.merge_rate).map(weigh::faded);
+        let learned = Learned { follow_rate, merge_rate, follow_ms: Some(ms) };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
 

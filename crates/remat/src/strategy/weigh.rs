@@ -159,9 +159,9 @@ pub(super) fn left_behind(verdict: Verdict) -> Verdict {
     }
 }
 
-/// What is believed of following after a merge was preferred to it: a bad measurement fades, and is made again one day.
-pub(super) fn faded(follow_rate: f64) -> f64 {
-    follow_rate * 0.95
+/// What is believed of one way after the other was preferred to it: a bad measurement fades, and is made again one day.
+pub(super) fn faded(rate: f64) -> f64 {
+    rate * 0.9
 }
 
 /// A rate after another measurement. A worse one counts at once: to be slow twice is dear. Of a better one half counts.
