@@ -84,6 +84,11 @@ pub(super) fn widen(id: i64, table: &Table, columns: &[i16], known: usize) -> Ve
 
 /// Takes a capture away, with its triggers on these relations.
 pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<String> {
+    // Writers are kept away first, with a lock that those who only look at the parent of a partition do not wait for.
+    let mut tables: Vec<String> = triggers.iter().map(|(_, table)| table.to_sql()).collect();
+    tables.dedup();
+    let lock = format!("lock table {} in share row exclusive mode", tables.join(", "));
+    let lock = (!tables.is_empty()).then_some(lock);
     let triggers =
         triggers.iter().map(|(name, table)| format!("drop trigger {} on {}", name.to_sql(), table.to_sql()));
     let rest = [
@@ -94,7 +99,7 @@ pub(super) fn drop_all(id: i64, triggers: &[(Identifier, RelationName)]) -> Vec<
         format!("drop function if exists {}", stranger_function(id).to_sql()),
         format!("drop view if exists {}", holder(id).to_sql()),
     ];
-    triggers.chain(rest).collect()
+    lock.into_iter().chain(triggers).chain(rest).collect()
 }
 
 /// The trigger function of a capture.
