@@ -31,9 +31,7 @@ pub(crate) fn key_of(id: i64) -> i32 {
 
 /// Takes the lock of a view for this transaction, unless another run has it.
 pub(crate) async fn try_view(session: &Session, view_id: i64) -> Result<bool, Failure> {
-    let sql = "select pg_catalog.pg_try_advisory_xact_lock($1, $2)";
-    let row = session.query_one(sql, &[(&VIEW_KEY, Type::INT4), (&key_of(view_id), Type::INT4)]).await?;
-    Ok(row.get(0))
+    Ok(try_views(session, &[view_id]).await? == [true])
 }
 
 /// What the statements of a run see.

@@ -5,6 +5,7 @@ use remat::{
     run::{Run, Status},
     view::View,
 };
+use tokio::task::JoinHandle;
 
 use crate::{
     fixture::{assert_fresh, incremental, refreshed},
@@ -46,6 +47,14 @@ async fn together(app: &App, views: &[View], chain: &Chain) -> Vec<Run> {
     app.remat.refresh_group(views, options, chain).await.unwrap()
 }
 
+/// The same beside the test.
+fn spawn_together(app: &App, views: &[View]) -> JoinHandle<Vec<Run>> {
+    let (remat, group) = (app.remat.clone(), views.to_vec());
+    tokio::spawn(async move {
+        remat.refresh_group(&group, RefreshOptions::default(), &Chain::default()).await.unwrap()
+    })
+}
+
 fn told(runs: &[Run]) -> Vec<(Status, Option<&str>)> {
     runs.iter().map(|run| (run.status, run.strategy.as_deref().or(run.reason.as_deref()))).collect()
 }
@@ -58,10 +67,7 @@ async fn views_of_a_group_are_of_one_moment_and_become_visible_at_once() {
     let app = App::start().await;
     let views = gated(&app).await;
     let gate = app.shut_gate().await;
-    let (remat, group) = (app.remat.clone(), views.clone());
-    let refresh = tokio::spawn(async move {
-        remat.refresh_group(&group, RefreshOptions::default(), &Chain::default()).await.unwrap()
-    });
+    let refresh = spawn_together(&app, &views);
     app.waits_for_gate().await;
     // The first view is done, and nobody sees it yet; what is written now is for the next refresh of both.
     let before = app.count("select sum(sales)::int8 from by_user").await;
@@ -144,10 +150,7 @@ async fn a_cancelled_group_changes_nothing() {
     let app = App::start().await;
     let views = gated(&app).await;
     let gate = app.shut_gate().await;
-    let (remat, group) = (app.remat.clone(), views.clone());
-    let refresh = tokio::spawn(async move {
-        remat.refresh_group(&group, RefreshOptions::default(), &Chain::default()).await.unwrap()
-    });
+    let refresh = spawn_together(&app, &views);
     app.waits_for_gate().await;
     app.remat.cancel_all().await;
     let runs = refresh.await.unwrap();
@@ -163,10 +166,7 @@ async fn a_group_whose_connection_is_lost_changes_nothing_and_its_runs_say_so() 
     let app = App::start().await;
     let views = gated(&app).await;
     let gate = app.shut_gate().await;
-    let (remat, group) = (app.remat.clone(), views.clone());
-    let refresh = tokio::spawn(async move {
-        remat.refresh_group(&group, RefreshOptions::default(), &Chain::default()).await.unwrap()
-    });
+    let refresh = spawn_together(&app, &views);
     app.waits_for_gate().await;
     app.db
         .execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted")
