@@ -189,8 +189,8 @@ async fn rows_that_time_alone_takes_out_of_a_window_are_no_mismatch() {
     assert!(run.rows_deleted > Some(2), "{run:#?}");
 }
 
-#[tokio::test]
-async fn a_comparison_that_takes_too_long_takes_nothing_from_the_refresh() {
+/// A query that waits at the gate, and that the compiler follows all the same.
+async fn with_slow_query() -> (App, &'static str) {
     let app = App::start().await;
     app.db
         .execute(
@@ -198,7 +198,12 @@ async fn a_comparison_that_takes_too_long_takes_nothing_from_the_refresh() {
                begin perform pg_advisory_xact_lock_shared(1); return n; end $$",
         )
         .await;
-    let query = "select user_id, sum(slow(cents)) as cents from sales group by user_id";
+    (app, "select user_id, sum(slow(cents)) as cents from sales group by user_id")
+}
+
+#[tokio::test]
+async fn a_comparison_that_takes_too_long_takes_nothing_from_the_refresh() {
+    let (app, query) = with_slow_query().await;
     let mut definition = App::definition(Strategy::Incremental, query);
     definition.settings.statement_timeout_ms = 1_500;
     let view = app.create(&definition).await;
@@ -213,14 +218,7 @@ async fn a_comparison_that_takes_too_long_takes_nothing_from_the_refresh() {
 
 #[tokio::test]
 async fn a_cancelled_verification_is_a_cancelled_run() {
-    let app = App::start().await;
-    app.db
-        .execute(
-            "create function slow(n int) returns int immutable language plpgsql as $$
-               begin perform pg_advisory_xact_lock_shared(1); return n; end $$",
-        )
-        .await;
-    let query = "select user_id, sum(slow(cents)) as cents from sales group by user_id";
+    let (app, query) = with_slow_query().await;
     let view = app.view(Strategy::Incremental, query).await;
     refreshes_by(&app, &view, "merge").await;
     let gate = app.shut_gate().await;
