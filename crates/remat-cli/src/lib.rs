@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod enqueue;
 mod exit;
+mod http;
 mod interrupt;
 mod render;
 mod selection;

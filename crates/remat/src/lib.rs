@@ -32,6 +32,7 @@
 //! # });
 //! ```
 
+pub mod access;
 pub mod apply;
 pub mod backend;
 mod builder;

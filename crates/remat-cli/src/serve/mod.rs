@@ -7,7 +7,6 @@ pub(crate) mod backend;
 mod options;
 mod signals;
 mod systemd;
-mod web;
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,7 +19,7 @@ use remat::{
 };
 use tokio::net::TcpListener;
 
-use crate::{app::App, exit::Exit, serve::signals::Signals};
+use crate::{app::App, exit::Exit, http, serve::signals::Signals};
 
 /// Sessions beside those of the runs: heartbeats, claims, the scheduler, the rescuer and their like.
 const SESSIONS_BESIDE: usize = 4;
@@ -45,7 +44,7 @@ struct Ready {
 
 async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
     let listener = match charge.listen {
-        Some(address) => Some(web::bind(address).await?),
+        Some(address) => Some(http::bind(address).await?),
         None => None,
     };
     let remat = app.connect_with(charge.slots + SESSIONS_BESIDE).await?;
@@ -94,7 +93,8 @@ impl Ready {
     async fn run(self, signals: &Signals) -> Result<Exit, Error> {
         let (remat, health, began) = (self.remat, self.daemon.health(), Instant::now());
         if let Some(listener) = self.listener {
-            tokio::spawn(web::answer(listener, web::Asked::new(&remat, &health, signals.stop())));
+            let (health, stop, base) = (health.clone(), signals.stop(), Arc::from(""));
+            tokio::spawn(http::answer(listener, http::Web { remat: remat.clone(), health, stop, base }));
         }
         tokio::spawn(systemd::attend(health, signals.stop()));
         let ended = tokio::select! {
