@@ -4,9 +4,8 @@
 //! lock. Whatever stands in the way is kept as the reason, and the view is merged. Nothing reads a log for a view that
 //! cannot follow it: such a log would grow for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::try_join_all;
 use remat_sql::{Rejection, maintain::Turn};
 use serde_json::json;
 
@@ -67,15 +66,17 @@ pub(crate) async fn way(remat: &Remat, view_id: i64, asked: Option<Strategy>) ->
 
 /// What each of these views follows changes by; none for one that does not, or must be made ready or filled first.
 pub(crate) async fn ready(session: &Session, view_ids: &[i64]) -> Result<Vec<Option<Ready>>, Failure> {
-    let known = try_join_all(view_ids.iter().map(|id| plans::known(session, *id))).await?;
-    let follows = |(known, id): (Option<Known>, &i64)| {
-        let known = known.filter(|known| is_wanted(known, None) && known.may_keep && known.is_filled)?;
-        match standing(known, *id)? {
-            Way::ByChanges(ready) => Some(*ready),
+    let known = plans::known_of(session, view_ids).await?;
+    let follows = |(id, known): (i64, Known)| {
+        let known =
+            Some(known).filter(|known| is_wanted(known, None) && known.may_keep && known.is_filled)?;
+        match standing(known, id)? {
+            Way::ByChanges(ready) => Some((id, *ready)),
             Way::Otherwise(_) => None,
         }
     };
-    Ok(known.into_iter().zip(view_ids).map(follows).collect())
+    let mut ready: BTreeMap<i64, Ready> = known.into_iter().filter_map(follows).collect();
+    Ok(view_ids.iter().map(|id| ready.remove(id)).collect())
 }
 
 /// Whether a merge would meet the same, or must not be tried.
@@ -345,6 +346,11 @@ impl Ready {
         self.sources.iter().map(|(_, name)| name.clone()).collect()
     }
 
+    /// Whether one of the tables that it reads has one of these object ids.
+    pub(crate) fn reads_any_of(&self, tables: &[u32]) -> bool {
+        self.sources.iter().any(|(oid, _)| tables.contains(oid))
+    }
+
     /// What a table is called.
     pub(crate) fn name_of(&self, table: u32) -> String {
         let known = self.sources.iter().find(|(oid, _)| *oid == table);
@@ -358,7 +364,7 @@ impl Ready {
             let change = told.changes.iter().find(|change| change.table == source.oid)?;
             let rows = match change.answer {
                 capture::Answer::Unchanged => return None,
-                capture::Answer::Changed(rows) => (rows < plans::COUNTED_AT_MOST).then_some(rows),
+                capture::Answer::Changed(rows) => Some(rows),
                 capture::Answer::Reset(_) => None,
             };
             Some(source.changes(change.capture_id, Some(&since.snapshot), rows))

@@ -74,7 +74,7 @@ as $$ select pause is not null and coalesce((pause->>'until')::timestamptz > clo
 -- that was made anew and not filled has none, whatever its predecessor had. In PL/pgSQL, which keeps its plan from call to
 -- call: every refresh asks.
 create function remat.last_fill(view_id bigint) returns setof remat.runs
-language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp
+language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
@@ -197,11 +197,41 @@ $$;
 
 -- What stands under a name; unlike a cast to regclass it asks for no privilege on the schema.
 create function remat.relation_at(schema_name text, relation_name text) returns oid
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
           where  n.nspname = $1 and c.relname = $2);
+end
+$$;
+
+-- What is known of a relation; no row of one that is gone. In PL/pgSQL, which keeps its plans from call to call.
+create function remat.relation_state(
+    of_relation oid,
+    out oid oid, out schema_name text, out relation_name text, out kind text, out populated boolean,
+    out owner text, out may_use_owner boolean, out estimate double precision, out bytes bigint,
+    out names text[], out types text[], out owned_by_session boolean)
+returns setof record
+language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+    select c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispopulated,
+           pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'usage'), c.reltuples::float8,
+           -- null when it is dropped while this waits for its lock
+           coalesce(pg_total_relation_size(c.oid), 0),
+           coalesce(d.names, '{}'), coalesce(d.types, '{}'),
+           pg_get_userbyid(c.relowner) = session_user and session_user = current_user
+    from   pg_class c
+    join   pg_namespace n on n.oid = c.relnamespace
+    cross  join lateral (
+             select array_agg(a.attname::text order by a.attnum) as names,
+                    array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum) as types
+             from   pg_attribute a
+             where  a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+           ) d
+    where  c.oid = of_relation;
 end
 $$;
 

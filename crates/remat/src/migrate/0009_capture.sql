@@ -58,7 +58,7 @@ create table remat.view_states (
 -- promoted goes on with both, and what it had not received of a log it had not received of the state either; so the
 -- timeline is no part of it.
 create function remat.system() returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (select format('%s/%s', s.system_identifier, d.oid)
@@ -69,7 +69,7 @@ $$;
 -- A table and all that stands below it, with what ties each to the one above. How many rows such functions give is stated, or the
 -- planner takes queries over them for expensive ones that deserve to be compiled.
 create function remat.capture_levels(of_relation oid) returns table (relation oid, link text)
-language plpgsql stable rows 5 set search_path = pg_catalog, pg_temp
+language plpgsql stable rows 5 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
@@ -87,7 +87,7 @@ $$;
 -- The triggers by which a function logs the changes of a relation, and for how many kinds of statements they do that
 -- whatever session_replication_role says.
 create function remat.capture_triggers(of_relation oid, writer oid, out triggers text, out count bigint)
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   select string_agg(format('%s %s %s %s', t.oid, t.tgtype, t.tgenabled, t.xmin), ',' order by t.oid),
@@ -105,7 +105,7 @@ $$;
 -- somebody changed the row, even if he changed it back. What moves a table's rows about (VACUUM FULL, CLUSTER) leaves these
 -- rows alone.
 create function remat.capture_fingerprint(of_capture bigint, of_columns smallint[] default null) returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (with capture as (
@@ -176,14 +176,14 @@ end
 $$;
 
 -- What each log that a view reads says since the view's state: `unchanged`, `changed`, or `reset` when the log cannot tell
--- everything. `changed` counts the new rows up to `at_most`. `because` tells why it is reset: the view has no state
+-- everything. `changed` counts the new rows, and stops at `at_most`: then it is not known what else the log says. `because` tells why it is reset: the view has no state
 -- (`unfilled`), or one of another system (`moved`); changes may pass unlogged (`unguarded`), or may have passed (`altered`);
 -- all rows went at once (`truncated`).
 create function remat.capture_changes(
     of_view bigint, at_most bigint,
     out capture_id bigint, out relation oid, out answer text, out because text, out changed bigint)
 returns setof record
-language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp
+language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 declare
   state remat.view_states;
@@ -205,9 +205,13 @@ begin
                  when print is distinct from state.fingerprints->>capture_id::text then 'altered'
                end;
     if because is null then
-      execute format('select max(''truncated'') filter (where l.sign = 0), least(count(*), $2)
-                      from   remat_log.%I l
-                      where  l.xid >= pg_snapshot_xmin($1) and not pg_visible_in_snapshot(l.xid, $1) and l.xid <> $3',
+      -- What is later than all that the snapshot knew of is new without a closer look.
+      execute format('select max(''truncated'') filter (where n.sign = 0), count(*)
+                      from   (select l.sign from remat_log.%I l
+                              where  l.xid >= pg_snapshot_xmin($1)
+                              and    (l.xid >= pg_snapshot_xmax($1) or not pg_visible_in_snapshot(l.xid, $1))
+                              and    l.xid <> $3
+                              limit  $2) n',
                      't' || capture_id)
       into because, changed using state.snapshot, at_most, state.stored_by;
     end if;
@@ -224,7 +228,7 @@ $$;
 -- far, as where one view reads another and both are refreshed in it. It must write to nothing that the view reads
 -- afterwards. Another transaction that did so since that snapshot was taken makes this one fail with 40001.
 create function remat.store_state(of_view bigint, hidden_filled boolean default true) returns void
-language plpgsql set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform remat.require_one_snapshot();
@@ -274,10 +278,11 @@ create table remat.view_plans (
     -- something of it failed or does not fit: it is made anew before it is used again
     is_stale    boolean not null default false,
     -- what refreshes took: milliseconds for each unit of cost by the server's estimate, of following changes and of a merge, and
-    -- milliseconds of the last one that followed
+    -- milliseconds of the last one that followed; and so many changes are merged without asking what that would cost
     follow_rate double precision,
     merge_rate  double precision,
     follow_ms   double precision,
+    merge_from  bigint check (merge_from > 0),
     made_at     timestamptz not null default clock_timestamp(),
     check ((plan is null) <> (refusal is null))
 );
@@ -316,7 +321,7 @@ $$;
 
 -- Whether everything of a plan is there: its tables, their logs, and the right of the view's owner to read these.
 create function remat.plan_stands(p remat.view_plans) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (select not p.is_stale and p.system = remat.system()
@@ -338,7 +343,7 @@ $$;
 -- call, and the rest, which the caller says. A rule stands here as the server stores it, beside the names that it would be
 -- printed with: to print it would take time, and locks. Nothing here depends on the settings of the session.
 create function remat.plan_fingerprint(of_relation text, the_rest text) returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (with recursive below (relation, follow) as (
@@ -379,15 +384,17 @@ begin
 end
 $$;
 
--- What each log that a view reads says since the view's state, as remat.capture_changes does, with the rows of the table by the
+-- What each log that a view reads says since the view's state, as remat.capture_changes does, counted up to what is merged
+-- without asking, with the rows of the table by the
 -- server's estimate; in every row the state, and what refreshes took. One row without a log where it reads none.
 create function remat.told(
-    of_view bigint, at_most bigint,
+    of_view bigint,
     out capture_id bigint, out relation oid, out because text, out changed bigint,
     out seen text, out stored_by text, out as_of text, out filled boolean, out estimate double precision,
-    out follow_rate double precision, out merge_rate double precision, out follow_ms double precision)
+    out follow_rate double precision, out merge_rate double precision, out follow_ms double precision,
+    out merge_from bigint)
 returns setof record
-language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp
+language plpgsql volatile rows 5 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
@@ -396,32 +403,33 @@ begin
            s.snapshot::text, s.stored_by::text, s.as_of::text, coalesce(s.filled, false),
            coalesce((select sum((select greatest(r.reltuples, 0) from pg_class r where r.oid = l.relation and r.relkind = 'r'))
                      from   remat.capture_levels(c.relation) l), 0)::float8,
-           p.follow_rate, p.merge_rate, p.follow_ms
+           p.follow_rate, p.merge_rate, p.follow_ms, p.merge_from
     from   (values (of_view)) v (id)
     left   join remat.view_plans p on p.view_id = v.id
     left   join remat.view_states s on s.view_id = v.id and s.system = remat.system()
-    left   join remat.capture_changes(of_view, at_most) c on true;
+    left   join lateral remat.capture_changes(of_view, coalesce(p.merge_from, 9223372036854775807)) c on true;
 end
 $$;
 
--- What is known of a view before its refresh; nothing of one that is not defined any more. Its sources come with the names that
--- they have now.
-create function remat.known_plan(
-    of_view bigint,
-    out strategy text, out has_key boolean, out may_keep boolean, out is_filled boolean,
+-- What is known of views before their refresh, of each once; nothing of one that is not defined any more. Their sources come with the
+-- names that they have now.
+create function remat.known_plans(
+    of_views bigint[],
+    out view_id bigint, out strategy text, out has_key boolean, out may_keep boolean, out is_filled boolean,
     out was_sought boolean, out plan jsonb, out refusal jsonb, out stands boolean, out age_s bigint,
     out oids oid[], out schemas text[], out names text[])
 returns setof record
-language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp
+language plpgsql stable rows 5 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  may boolean := has_table_privilege('remat.view_states', 'insert') and has_table_privilege('remat.view_states', 'update')
+                 and has_table_privilege('remat.view_states', 'delete')
+                 and has_any_column_privilege('remat.view_plans', 'update')
+                 and has_any_column_privilege('remat.contents', 'update');
 begin
   return query
-    select v.strategy, v.key_columns <> '{}',
-           has_table_privilege('remat.view_states', 'insert') and has_table_privilege('remat.view_states', 'update')
-             and has_table_privilege('remat.view_states', 'delete')
-             and has_any_column_privilege('remat.view_plans', 'update')
-             and has_any_column_privilege('remat.contents', 'update'),
+    select v.id, v.strategy, v.key_columns <> '{}', may,
            exists (select from remat.view_states t where t.view_id = v.id and t.filled),
            p.view_id is not null, p.plan, p.refusal, coalesce(remat.plan_stands(p), false),
            coalesce(extract(epoch from clock_timestamp() - p.made_at)::bigint, 0),
@@ -436,7 +444,7 @@ begin
              from   pg_class c
              where  c.oid = any (p.sources)
            ) s
-    where  v.id = of_view and v.retired_at is null;
+    where  v.id = any (of_views) and v.retired_at is null;
 end
 $$;
 

@@ -13,13 +13,13 @@ use std::{
     time::Instant,
 };
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 use serde_json::json;
 
 use super::{
     RefreshOptions,
     attempt::{Asked, Frame, begin, millis, pin, settle_failure, settle_skip},
-    refresh::{by_changes, refresh, vacuum_after},
+    refresh::{Look, by_changes, look, refresh, vacuum_after},
     resolve,
 };
 use crate::{
@@ -242,13 +242,20 @@ async fn in_one_transaction(
     tables.sort();
     tables.dedup();
     let held = begin(session, &runs, Sight::One(&tables)).await?;
+    let mut members = members(session, group).await?.into_iter();
+    let mut between = Between::default();
     let mut all = Vec::new();
     for (at, held) in held.into_iter().enumerate() {
         let name = &group.views[at].definition.name;
+        let member = members.next().expect("there is one for each view");
         let ended = match group.chain.root_cause(name) {
             _ if !held => Ended::Skipped("already_running"),
             Some(root_cause) => Ended::UpstreamFailed(root_cause),
-            None => one(session, group, at).await?,
+            None => match member {
+                Ok(member) if member.view.pause.is_some() => Ended::Skipped("paused"),
+                Ok(member) => one(session, group, at, member, &mut between).await?,
+                Err(failure) => Ended::Failed(failure),
+            },
         };
         if matches!(ended, Ended::Failed(_)) {
             group.chain.note_failure(name, leases[at].run_id);
@@ -261,45 +268,124 @@ async fn in_one_transaction(
     Ok(all)
 }
 
-/// Refreshes one view; whatever fails there is taken back alone, unless the transaction cannot go on.
-async fn one(session: &Session, group: Group<'_>, at: usize) -> Result<Ended, Failure> {
-    let began = Instant::now();
-    // The server does in order what is sent at once.
-    let (saved, done) = join(session.batch("savepoint remat_member"), one_view(session, group, at)).await;
+/// A view as its row stands now, and what its refresh begins with, where that is known before others are refreshed.
+struct Member {
+    view: View,
+    look: Option<Look>,
+}
+
+async fn members(session: &Session, group: Group<'_>) -> Result<Vec<Result<Member, Failure>>, Failure> {
+    let ids: Vec<i64> = group.views.iter().map(|view| view.id).collect();
+    let views = views::all_standing(session, &ids).await?;
+    let looks = looks(session, group, &views).await?;
+    let member = |(view, look): (Result<View, Failure>, Option<Result<Look, Failure>>)| {
+        Ok(Member { view: view?, look: look.transpose()? })
+    };
+    Ok(views.into_iter().zip(looks).map(member).collect())
+}
+
+/// Looks for all views at once, but for those that read another one of the group, which must come first.
+async fn looks(
+    session: &Session,
+    group: Group<'_>,
+    views: &[Result<View, Failure>],
+) -> Result<Vec<Option<Result<Look, Failure>>>, Failure> {
+    let written: Vec<u32> =
+        views.iter().flatten().filter_map(|view| Some(view.relation.as_ref()?.oid)).collect();
+    let looking = views.iter().zip(group.ready).map(async |(view, ready)| match view {
+        Ok(view) if !ready.reads_any_of(&written) => Some(look(session, view).await),
+        _ => None,
+    });
+    let (saved, looks) = join(session.batch("savepoint remat_looks"), join_all(looking)).await;
     saved?;
+    session.check_cancelled()?;
+    if session.batch("release savepoint remat_looks").await.is_ok() {
+        return Ok(looks);
+    }
+    // What is wrong with one of them is no matter of the others: each looks for itself when it is its turn.
+    session.batch("rollback to savepoint remat_looks").await?;
+    Ok(views.iter().map(|_| None).collect())
+}
+
+/// How the transaction stands between two views.
+#[derive(Default)]
+struct Between {
+    /// What the session has been given.
+    pinned: Option<Settings>,
+    /// Whether the last view's savepoint is still there.
+    saved: bool,
+}
+
+impl Between {
+    /// Ends what belonged to the last view, and begins the next.
+    fn turn_to(&mut self, next: &Settings) -> String {
+        let release = if self.saved { "release savepoint remat_member; " } else { "" };
+        self.saved = true;
+        let pinned = self.pinned.as_ref().filter(|pinned| *pinned != next);
+        format!("{release}{}savepoint remat_member", pinned.map(unpin).unwrap_or_default())
+    }
+}
+
+/// Refreshes one view; whatever fails there is taken back alone, unless the transaction cannot go on.
+async fn one(
+    session: &Session,
+    group: Group<'_>,
+    at: usize,
+    member: Member,
+    between: &mut Between,
+) -> Result<Ended, Failure> {
+    let began = Instant::now();
+    let settings = member.view.definition.settings.clone();
+    let turn = between.turn_to(&settings);
+    let is_pinned = between.pinned.as_ref() == Some(&settings);
+    // The server does in order what is sent at once.
+    let work = one_view(session, group, at, member, is_pinned);
+    let (turned, done) = join(session.batch(&turn), work).await;
+    turned?;
     match done {
-        Ok(Some(mut ending)) => {
+        Ok(mut ending) => {
+            between.pinned = Some(settings);
             ending.duration_ms = Some(millis(began));
-            let unpinned = unpin(&group.views[at].definition.settings);
-            session.batch(&format!("release savepoint remat_member{unpinned}")).await?;
             Ok(Ended::Success(Box::new(ending)))
         }
-        Ok(None) => Ok(Ended::Skipped("paused")),
         Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure),
         Err(failure) => match session.batch("rollback to savepoint remat_member").await {
-            Ok(()) => Ok(Ended::Failed(failure)),
+            Ok(()) => {
+                // What the failed one was given is taken back; what the one before was given, was taken back before.
+                between.pinned = is_pinned.then_some(settings);
+                Ok(Ended::Failed(failure))
+            }
             Err(_) => Err(failure),
         },
     }
 }
 
-/// None for a view that is paused.
-async fn one_view(session: &Session, group: Group<'_>, at: usize) -> Result<Option<Ending>, Failure> {
-    let view = views::standing(session, group.views[at].id, None).await?;
-    if view.pause.is_some() {
-        return Ok(None);
-    }
+async fn one_view(
+    session: &Session,
+    group: Group<'_>,
+    at: usize,
+    member: Member,
+    is_pinned: bool,
+) -> Result<Ending, Failure> {
+    let Member { view, look: known } = member;
+    let pinned = async { if is_pinned { Ok(()) } else { pin(session, &view.definition.settings).await } };
     let frame = Frame { session, view: &view };
-    let pinned = pin(session, &view.definition.settings);
-    let (pinned, done) = join(pinned, by_changes(&frame, group.options, &group.ready[at])).await;
+    let work = async {
+        let look = match known {
+            Some(look) => look,
+            None => look(session, &view).await?,
+        };
+        by_changes(&frame, group.options, &group.ready[at], look).await
+    };
+    let (pinned, done) = join(pinned, work).await;
     pinned?;
-    done.map(Some)
+    done
 }
 
 /// What a definition sets beyond what every definition does must not reach the next view.
 fn unpin(settings: &Settings) -> String {
     let names = settings.parameters.keys().filter_map(|name| Identifier::new(name.clone()).ok());
-    let resets: Vec<_> = names.map(|name| format!("; set local {} to default", name.to_sql())).collect();
+    let resets: Vec<_> = names.map(|name| format!("set local {} to default; ", name.to_sql())).collect();
     resets.concat()
 }
 

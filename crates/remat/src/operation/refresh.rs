@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use futures_util::future::join;
+use futures_util::future::{join, join4};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,12 +22,13 @@ use crate::{
     },
     run::{Finding, Operation, RowCount, Run, Status},
     store::{
+        plans,
         runs::{self, Ending, Rows},
         views::{self, Basis},
     },
     strategy::{
         self, Choice, Facts, Phases, Report, Work, concurrent,
-        incremental::{self, Outcome, Wish},
+        incremental::{self, Outcome, Seen, Wish},
         verify::Verified,
     },
     view::{RelationKind, Strategy, View},
@@ -69,7 +70,10 @@ pub(crate) async fn refresh(
             return Ok(Done::Skipped("paused".into()));
         }
         let ending = match &way {
-            Way::ByChanges(ready) => by_changes(frame, options, ready).await,
+            Way::ByChanges(ready) => {
+                let look = look(frame.session, frame.view).await?;
+                by_changes(frame, options, ready, look).await
+            }
             Way::Otherwise(why) => perform(frame, options, why.as_deref()).await,
         };
         ending.map(|ending| Done::Success(Box::new(ending)))
@@ -78,15 +82,35 @@ pub(crate) async fn refresh(
     Ok(vacuum_after(remat, run).await)
 }
 
+/// What a refresh by changes begins with.
+pub(super) struct Look {
+    relation: Relation,
+    known_rows: Option<i64>,
+    seen: Seen,
+}
+
+/// Reads it, in one round trip: each answer on its own would cost a refresh that has nothing to do the most.
+pub(super) async fn look(session: &Session, view: &View) -> Result<Look, Failure> {
+    let (relation, known_rows, told, fingerprint) = join4(
+        deployed(session, view),
+        runs::known_rows(session, view.id),
+        plans::told(session, view.id),
+        maintain::fingerprint(session, view),
+    )
+    .await;
+    let (relation, known_rows) = (relation?, known_rows?);
+    Ok(Look { relation, known_rows, seen: Seen { told: told?, fingerprint: fingerprint? } })
+}
+
 /// Refreshes a view by what changed.
 pub(super) async fn by_changes(
     frame: &Frame<'_>,
     options: RefreshOptions,
     ready: &Ready,
+    look: Look,
 ) -> Result<Ending, Failure> {
     let Frame { session, view } = *frame;
-    let (relation, known_rows) = join(deployed(session, view), runs::known_rows(session, view.id)).await;
-    let (relation, known_rows) = (relation?, known_rows?);
+    let Look { relation, known_rows, seen } = look;
     let counted = options.row_count.unwrap_or(view.definition.row_count);
     let mut work = Work { session, view, relation: &relation, known_rows, phases: Phases::default() };
     let asked_to_merge = match options.strategy {
@@ -95,7 +119,7 @@ pub(super) async fn by_changes(
         _ => None,
     };
     let wish = Wish { merge: asked_to_merge, verify: options.verify };
-    let attempted = incremental::refresh(&mut work, ready, wish).await;
+    let attempted = incremental::refresh(&mut work, ready, seen, wish).await;
     let (outcome, verified) = attempted.map_err(|mut failure| {
         failure.attempted.strategy = Some(Strategy::Incremental.to_string());
         failure

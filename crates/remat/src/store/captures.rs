@@ -24,7 +24,8 @@ pub(crate) struct Capture {
 pub enum Answer {
     /// No row changed.
     Unchanged,
-    /// So many rows were logged: one for each image, at most as many as were to be counted.
+    /// So many rows were logged: one for each image. Where as many were to be counted at most, there may be more, and all rows may
+    /// have gone at once.
     Changed(i64),
     /// The log cannot tell everything: read the whole table.
     Reset(Gap),
@@ -71,13 +72,15 @@ impl Snapshot {
     }
 
     /// The condition for rows of a log under this alias that are new since the snapshot. What is visible now is up to
-    /// the statement's own snapshot, as for every row.
+    /// the statement's own snapshot, as for every row. What is later than all that the snapshot knew of is new without a
+    /// closer look, which costs the most.
     pub fn is_new(&self, alias: &str) -> String {
         let snapshot = format!("{}::pg_catalog.pg_snapshot", literal(&self.seen));
         let stored_by = format!("{}::pg_catalog.xid8", literal(&self.stored_by));
         format!(
             "{alias}.xid operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmin({snapshot}) \
-             and not pg_catalog.pg_visible_in_snapshot({alias}.xid, {snapshot}) \
+             and ({alias}.xid operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax({snapshot}) \
+                  or not pg_catalog.pg_visible_in_snapshot({alias}.xid, {snapshot})) \
              and {alias}.xid operator(pg_catalog.<>) {stored_by}"
         )
     }
@@ -216,8 +219,7 @@ pub(crate) async fn told(session: &Session, table: u32, columns: &[i16]) -> Resu
     Ok(row.map(|row| row.get(0)))
 }
 
-/// What each log that a view reads says since then. The transaction must be REPEATABLE READ; rows are counted up to
-/// `at_most`.
+/// What each log that a view reads says since then. The transaction must be REPEATABLE READ; counting stops at `at_most`.
 pub async fn changes(session: &Session, view_id: i64, at_most: i64) -> Result<Vec<Change>, Failure> {
     let sql = "select capture_id, relation, because, changed from remat.capture_changes($1, $2)";
     let rows = session.query(sql, &[(&view_id, Type::INT8), (&at_most, Type::INT8)]).await?;

@@ -67,10 +67,17 @@ impl From<&Complaint> for Refusal {
 
 /// Reads it; none for a view that is not defined any more.
 pub(crate) async fn known(session: &Session, view_id: i64) -> Result<Option<Known>, Failure> {
-    let sql = "select strategy, has_key, may_keep, is_filled, was_sought, plan, refusal, stands, age_s, oids, schemas, names
-               from   remat.known_plan($1)";
-    let row = session.query_opt(sql, &[(&view_id, Type::INT8)]).await?;
-    row.as_ref().map(from_row).transpose()
+    let all = known_of(session, &[view_id]).await?;
+    Ok(all.into_iter().next().map(|(_, known)| known))
+}
+
+/// The same of several views, each with its id.
+pub(crate) async fn known_of(session: &Session, view_ids: &[i64]) -> Result<Vec<(i64, Known)>, Failure> {
+    let sql = "select strategy, has_key, may_keep, is_filled, was_sought, plan, refusal, stands, age_s, oids, schemas, names,
+                      view_id
+               from   remat.known_plans($1)";
+    let rows = session.query(sql, &[(&view_ids, Type::INT8_ARRAY)]).await?;
+    rows.iter().map(|row| Ok((row.get(12), from_row(row)?))).collect()
 }
 
 fn from_row(row: &Row) -> Result<Known, Failure> {
@@ -147,7 +154,7 @@ async fn put(
                on conflict (view_id) do update
                set    fingerprint = excluded.fingerprint, system = excluded.system, plan = excluded.plan,
                       refusal = excluded.refusal, sources = excluded.sources, hidden = excluded.hidden,
-                      is_stale = false, follow_rate = null, merge_rate = null, follow_ms = null,
+                      is_stale = false, follow_rate = null, merge_rate = null, follow_ms = null, merge_from = null,
                       made_at = excluded.made_at";
     let params = [
         (&view_id as _, Type::INT8),
@@ -231,19 +238,22 @@ pub(crate) struct Learned {
     pub(crate) merge_rate: Option<f64>,
     /// Milliseconds of the last refresh that followed changes.
     pub(crate) follow_ms: Option<f64>,
+    /// So many changes, or more, are merged without asking what it would cost.
+    pub(crate) merge_from: Option<i64>,
 }
 
 /// Keeps what refreshes took; what is none here stays as it was.
 pub(crate) async fn learn(session: &Session, view_id: i64, learned: Learned) -> Result<(), Failure> {
     let sql = "update remat.view_plans
                set    follow_rate = coalesce($2, follow_rate), merge_rate = coalesce($3, merge_rate),
-                      follow_ms = coalesce($4, follow_ms)
+                      follow_ms = coalesce($4, follow_ms), merge_from = coalesce($5, merge_from)
                where  view_id = $1";
     let params = [
         (&view_id as _, Type::INT8),
         (&learned.follow_rate as _, Type::FLOAT8),
         (&learned.merge_rate as _, Type::FLOAT8),
         (&learned.follow_ms as _, Type::FLOAT8),
+        (&learned.merge_from as _, Type::INT8),
     ];
     session.execute(sql, &params).await.map(drop)
 }
@@ -259,16 +269,12 @@ pub(crate) struct Since {
     pub(crate) as_of: String,
 }
 
-/// How many changes of a table are counted at most. So many cost more than a merge in any case that is worth a thought.
-pub(crate) const COUNTED_AT_MOST: i64 = 1_000_000;
-
 /// Reads it. The transaction must be REPEATABLE READ.
 pub(crate) async fn told(session: &Session, view_id: i64) -> Result<Told, Failure> {
-    let params = [(&view_id as _, Type::INT8), (&COUNTED_AT_MOST as _, Type::INT8)];
     let sql = "select capture_id, relation, because, changed, pg_catalog.now(), seen, stored_by, as_of, filled, estimate,
-                      follow_rate, merge_rate, follow_ms
-               from   remat.told($1, $2)";
-    let rows = session.query(sql, &params).await?;
+                      follow_rate, merge_rate, follow_ms, merge_from
+               from   remat.told($1)";
+    let rows = session.query(sql, &[(&view_id, Type::INT8)]).await?;
     let Some(first) = rows.first() else {
         return Err(Failure::new(crate::failure::FailureKind::Other, "the state of a view cannot be read"));
     };
@@ -284,7 +290,12 @@ pub(crate) async fn told(session: &Session, view_id: i64) -> Result<Told, Failur
         }),
         changes,
         estimates,
-        learned: Learned { follow_rate: first.get(10), merge_rate: first.get(11), follow_ms: first.get(12) },
+        learned: Learned {
+            follow_rate: first.get(10),
+            merge_rate: first.get(11),
+            follow_ms: first.get(12),
+            merge_from: first.get(13),
+        },
     })
 }
 

@@ -114,14 +114,28 @@ pub async fn standing(
     view_id: i64,
     definition: Option<&Definition>,
 ) -> Result<View, Failure> {
-    let view = by_id(session, view_id).await?.ok_or_else(|| {
-        Failure::new(FailureKind::UndefinedObject, "the view is not defined any more")
-            .with_hint("Somebody retired it; define it again.")
-    })?;
+    let view = by_id(session, view_id).await?.ok_or_else(retired)?;
     Ok(match definition {
         Some(definition) => View { definition: definition.clone(), ..view },
         None => view,
     })
+}
+
+/// The views with these ids as they stand now, each or why there is none, in the order of the ids.
+pub(crate) async fn all_standing(
+    session: &Session,
+    view_ids: &[i64],
+) -> Result<Vec<Result<View, Failure>>, Failure> {
+    let sql = format!("select {COLUMNS} from remat.views where id = any($1) and retired_at is null");
+    let rows = session.query(&sql, &[(&view_ids, Type::INT8_ARRAY)]).await?;
+    let views: Vec<View> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    let standing = |id: &i64| views.iter().find(|view| view.id == *id).cloned().ok_or_else(retired);
+    Ok(view_ids.iter().map(standing).collect())
+}
+
+fn retired() -> Failure {
+    Failure::new(FailureKind::UndefinedObject, "the view is not defined any more")
+        .with_hint("Somebody retired it; define it again.")
 }
 
 /// The views in an order in which each comes after those that it reads.

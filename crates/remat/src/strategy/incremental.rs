@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join;
 use jiff::Timestamp;
 use remat_sql::maintain::Turn;
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ use super::{
 use crate::{
     capture,
     failure::{Failure, FailureKind, Remedy},
-    maintain::{self, Ready},
+    maintain::Ready,
     run::Finding,
     store::{
         captures,
@@ -83,16 +82,21 @@ pub(crate) struct Wish<'a> {
     pub(crate) verify: bool,
 }
 
+/// What the snapshot shows before anything is done.
+pub(crate) struct Seen {
+    pub(crate) told: Told,
+    /// Of the plan that would be made now.
+    pub(crate) fingerprint: String,
+}
+
 /// Refreshes in a transaction of one snapshot, and gives what a verification found, if one was wished for.
 pub(crate) async fn refresh(
     work: &mut Work<'_>,
     ready: &Ready,
+    seen: Seen,
     wish: Wish<'_>,
 ) -> Result<(Outcome, Option<Verified>), Failure> {
-    let (session, view) = (work.session, work.view);
-    // Each answer on its own round trip would cost a refresh that has nothing to do the most.
-    let asked = join(plans::told(session, view.id), maintain::fingerprint(session, view)).await;
-    let (told, fingerprint) = (asked.0?, asked.1?);
+    let Seen { told, fingerprint } = seen;
     let turn = ready.turn(work.relation, &told);
     let mut turning = Turning { work, ready, told, turn, costs: None };
     let verdict = match wish.merge {
@@ -224,18 +228,33 @@ impl Turning<'_, '_> {
         }
         let follow_rate = self.costs.map(|costs| weigh::rate(known.follow_rate, ms, costs.follow));
         let merge_rate = self.costs.and(known.merge_rate).map(weigh::faded);
-        let learned = Learned { follow_rate, merge_rate, follow_ms: Some(ms) };
+        let learned = Learned { follow_rate, merge_rate, follow_ms: Some(ms), merge_from: None };
+        let learned = Learned { merge_from: self.merge_from(learned), ..learned };
         plans::learn(self.work.session, self.work.view.id, learned).await
     }
 
     /// Keeps what the merge of the query took, where its cost is known.
     async fn learn_merging(&self, cost: Option<f64>) -> Result<(), Failure> {
-        let Some(cost) = cost else { return Ok(()) };
-        let (known, ms) = (self.told.learned, millis_f64(self.work.phases.of(&merge::PHASES)));
-        let merge_rate = Some(weigh::rate(known.merge_rate, ms, cost));
-        let learned =
-            Learned { merge_rate, follow_rate: known.follow_rate.map(weigh::faded), follow_ms: None };
+        let known = self.told.learned;
+        let learned = match cost {
+            Some(cost) => {
+                let ms = millis_f64(self.work.phases.of(&merge::PHASES));
+                let merge_rate = Some(weigh::rate(known.merge_rate, ms, cost));
+                let follow_rate = known.follow_rate.map(weigh::faded);
+                let learned = Learned { follow_rate, merge_rate, follow_ms: None, merge_from: None };
+                Learned { merge_from: self.merge_from(learned), ..learned }
+            }
+            None => Learned { merge_from: known.merge_from.map(weigh::raised), ..Learned::default() },
+        };
+        if learned == Learned::default() {
+            return Ok(());
+        }
         plans::learn(self.work.session, self.work.view.id, learned).await
+    }
+
+    /// From how many changes on a merge needs no asking, where both ways were weighed.
+    fn merge_from(&self, learned: Learned) -> Option<i64> {
+        weigh::merge_from(&self.in_words(), self.costs?, learned)
     }
 
     async fn cost_of(&self, statement: &str) -> Result<f64, Failure> {
@@ -325,8 +344,11 @@ impl Turning<'_, '_> {
 
     async fn fill(&mut self, why: Why) -> Result<(Choice, Report), Failure> {
         self.refuse_if_strict(&why)?;
-        // What a merge takes beside its estimate is what later choices rest on.
-        let cost = self.estimate(self.cost_of_query()).await?;
+        // What a merge takes beside its estimate is what later choices rest on; the first one reads cold tables.
+        let cost = match self.told.since {
+            Some(_) => self.estimate(self.cost_of_query()).await?,
+            None => None,
+        };
         let plan = &self.ready.planned.plan;
         let analyze = self.turn.hidden.iter().map(|name| format!("analyze {name}"));
         let fill = Program::of("fill", plan.fill(&self.turn).into_iter().chain(analyze));

@@ -18,6 +18,9 @@ pub(super) const SLOW_MS: f64 = 100.0;
 /// server charges reads at random that mostly meet its memory. So it is tried, and what it took is known from there.
 const DOUBT: f64 = 4.0;
 
+/// What was weighed once holds for this much more.
+const ROOM: f64 = 1.25;
+
 /// Where nobody could estimate the costs, a share of changed rows above this means that a merge is cheaper.
 const LARGE_SHARE: f64 = 0.05;
 
@@ -67,6 +70,8 @@ pub(super) fn judge(told: &[Told], learned: Learned) -> Verdict {
     }
     match changed(told) {
         0 => Verdict::Quiet,
+        // Counting stopped there, so whatever else the log says is not known: nothing but a merge may follow.
+        many if learned.merge_from.is_some_and(|from| many >= from) => leave(told, "at least "),
         few if few <= FEW && learned.follow_ms.unwrap_or_default() < SLOW_MS => {
             Verdict::Follow(followed(told))
         }
@@ -142,10 +147,29 @@ pub(super) fn weigh(told: &[Told], costs: Option<Costs>, learned: Learned) -> Ve
     if !loses {
         return Verdict::Follow(followed(told));
     }
+    leave(told, "")
+}
+
+fn leave(told: &[Told], counted: &str) -> Verdict {
+    let total: f64 = told.iter().map(|told| told.rows).sum();
     #[allow(clippy::cast_possible_truncation, reason = "an estimate of rows fits")]
     let about = grouped(total.max(0.0) as i64);
-    let reason = format!("merge: {} of about {about} rows changed", grouped(changed(told)));
+    let reason = format!("merge: {counted}{} of about {about} rows changed", grouped(changed(told)));
     Verdict::Leave(Why { reason, allowed: true })
+}
+
+/// From how many changes on nobody needs to ask again, after so many were weighed: as if following took time in proportion,
+/// and with room for that it does not.
+pub(super) fn merge_from(told: &[Told], costs: Costs, learned: Learned) -> Option<i64> {
+    let (follow, merge) = (costs.follow * learned.follow_rate?, costs.merge * learned.merge_rate?);
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "an estimate fits")]
+    let from = (changed(told) as f64 * merge / follow.max(0.001) * ROOM) as i64;
+    Some(from.max(FEW))
+}
+
+/// That bound after it decided: following becomes cheaper for each change the more there are, so one day it is weighed again.
+pub(super) fn raised(merge_from: i64) -> i64 {
+    merge_from.saturating_add(merge_from / 4)
 }
 
 /// What to do where the hidden tables were left behind: whatever follows changes must fill them first.
@@ -200,7 +224,21 @@ mod tests {
     }
 
     /// Of a plan that was never used.
-    const NEW: Learned = Learned { follow_rate: None, merge_rate: None, follow_ms: None };
+    const NEW: Learned = Learned { follow_rate: None, merge_rate: None, follow_ms: None, merge_from: None };
+
+    #[test]
+    fn so_many_changes_as_were_found_too_many_are_merged_without_asking() {
+        let learned = Learned { follow_rate: Some(0.01), merge_rate: Some(0.01), ..NEW };
+        let costs = Costs { follow: 4.0, merge: 1.0 };
+        let from = merge_from(&changes(40_000), costs, learned);
+        assert_eq!(from, Some(12_500));
+        let learned = Learned { merge_from: from, ..learned };
+        let Verdict::Leave(why) = judge(&changes(12_500), learned) else { panic!("it is merged") };
+        assert_eq!(why.reason, "merge: at least 12,500 of about 2,000,000 rows changed");
+        assert_eq!(judge(&changes(12_499), learned), Verdict::Many);
+        assert_eq!(raised(12_500), 15_625);
+        assert_eq!(merge_from(&changes(40_000), costs, NEW), None);
+    }
 
     #[test]
     fn what_both_ways_took_outweighs_their_estimates() {

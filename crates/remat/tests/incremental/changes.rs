@@ -118,20 +118,38 @@ async fn many_changes_are_merged_where_that_took_less() {
     let many = "insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g";
     app.db.execute(many).await;
     refreshes_by(&app, &view, "incremental").await;
-    let learned =
-        "select count(*) from remat.view_plans where follow_rate > 0 and merge_rate > 0 and follow_ms > 0";
-    assert_eq!(app.count(learned).await, 1, "what both took was kept");
+    let learned = "select count(*) from remat.view_plans where follow_rate > 0 and follow_ms > 0";
+    assert_eq!(app.count(learned).await, 1, "what it took was kept");
     app.db.execute("update remat.view_plans set follow_rate = 1000000, merge_rate = 0.000001").await;
     app.db.execute(many).await;
     let run = refreshes_by(&app, &view, "merge").await;
     let reason = run.reason.unwrap();
     assert!(reason.contains("20,000"), "{reason}");
+    let learned = "select count(*) from remat.view_plans where merge_rate > 0.00001 and merge_from = 2000";
+    assert_eq!(app.count(learned).await, 1, "and what that took, and from how many changes on it is better");
     // It left the hidden table behind, which is filled once before changes are followed again.
     app.change_sales().await;
     let run = refreshes_by(&app, &view, "merge").await;
     assert!(run.reason.unwrap().contains("left behind"));
     app.change_sales().await;
     refreshes_by(&app, &view, "incremental").await;
+}
+
+#[tokio::test]
+async fn a_truncation_among_more_changes_than_are_counted_is_answered_by_a_merge() {
+    let (app, view) = following(PER_USER).await;
+    app.db.execute("update remat.view_plans set merge_from = 100").await;
+    app.db
+        .execute("insert into sales (user_id, cents) select g % 30, g from generate_series(1, 500) g")
+        .await;
+    app.db.execute("truncate sales; insert into sales (user_id, cents) values (1, 1)").await;
+    let run = refreshes_by(&app, &view, "merge").await;
+    assert!(
+        run.reason.unwrap().contains("at least 100 of"),
+        "counting stopped before it came to the truncation"
+    );
+    let raised = "select count(*) from remat.view_plans where merge_from = 125";
+    assert_eq!(app.count(raised).await, 1, "one day it is weighed again");
 }
 
 #[tokio::test]
