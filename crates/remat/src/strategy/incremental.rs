@@ -344,11 +344,8 @@ impl Turning<'_, '_> {
 
     async fn fill(&mut self, why: Why) -> Result<(Choice, Report), Failure> {
         self.refuse_if_strict(&why)?;
-        // What a merge takes beside its estimate is what later choices rest on; the first one reads cold tables.
-        let cost = match self.told.since {
-            Some(_) => self.estimate(self.cost_of_query()).await?,
-            None => None,
-        };
+        // What a merge takes beside its estimate is what later choices rest on. The first one may read cold tables; that fades.
+        let cost = self.estimate(self.cost_of_query()).await?;
         let plan = &self.ready.planned.plan;
         let analyze = self.turn.hidden.iter().map(|name| format!("analyze {name}"));
         let fill = Program::of("fill", plan.fill(&self.turn).into_iter().chain(analyze));

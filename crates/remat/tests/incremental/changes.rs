@@ -118,8 +118,9 @@ async fn many_changes_are_merged_where_that_took_less() {
     let many = "insert into sales (user_id, cents) select g % 3000, g from generate_series(1, 20000) g";
     app.db.execute(many).await;
     refreshes_by(&app, &view, "incremental").await;
-    let learned = "select count(*) from remat.view_plans where follow_rate > 0 and follow_ms > 0";
-    assert_eq!(app.count(learned).await, 1, "what it took was kept");
+    let learned =
+        "select count(*) from remat.view_plans where follow_rate > 0 and merge_rate > 0 and follow_ms > 0";
+    assert_eq!(app.count(learned).await, 1, "what both took was kept");
     app.db.execute("update remat.view_plans set follow_rate = 1000000, merge_rate = 0.000001").await;
     app.db.execute(many).await;
     let run = refreshes_by(&app, &view, "merge").await;
