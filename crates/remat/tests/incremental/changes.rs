@@ -123,7 +123,7 @@ async fn many_changes_are_merged_where_that_took_less() {
     assert_eq!(app.count(learned).await, 1, "what both took was kept");
     // However slow the machine was.
     app.db
-        .execute("update remat.view_plans set follow_rate = 1000000, merge_rate = 0.000001, follow_ms = 5")
+        .execute("update remat.view_plans set follow_rate = 1000000, merge_rate = 0.000001, follow_ms = 5, merge_from = null")
         .await;
     app.db.execute(many).await;
     let run = refreshes_by(&app, &view, "merge").await;
