@@ -59,7 +59,10 @@ pub(crate) async fn answer(listener: TcpListener, web: Web) {
         }
         Err(_) => {}
     }
-    let routes = Router::new().merge(probe::routes(&web));
+    let routes = Router::new().merge(probe::routes(&web)).merge(
+        crate::dashboard::routes(&web)
+            .layer(axum::Extension(Principal { name: "local".into(), role: remat::access::Role::Admin })),
+    );
     if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(%error, "the listener has ended");
     }

@@ -1,0 +1,11 @@
+//! The pages, one file each: `show` answers, `draw` makes the page.
+
+pub(super) mod graph;
+pub(super) mod overview;
+pub(super) mod run;
+pub(super) mod runs;
+pub(super) mod view;
+pub(super) mod views;
+
+/// How to say that the page of a thing keeps itself up to date.
+pub(super) const LIVE: &str = "live";
