@@ -16,6 +16,8 @@ use crate::{
     operation::{self, RefreshOptions},
     run::{Run, Trigger},
     store::{
+        fires::{self, Fire, Subject},
+        jobs,
         queue::{self, Enqueued, Order, Reach},
         runs, views,
     },
@@ -193,6 +195,25 @@ impl Remat {
             }
             ViewRef::Name(name) => self.view(&RelationName::parse(name, "public")?).await,
         }
+    }
+
+    /// Lets a scheduled job fire now, whether or not it is switched on, and gives its runs: one for each view of a tag, one for
+    /// SQL. The time counts as one of its nominal times.
+    pub async fn fire_now(&self, backend: &dyn JobBackend, job: &str) -> Result<Vec<i64>, Error> {
+        let subject = Subject::Job(job.to_owned());
+        let runs = self
+            .with_session(async |session| {
+                if !jobs::all(session).await?.iter().any(|known| known.name == job) {
+                    return Err(Error::new(ErrorKind::NotFound, format!("job \"{job}\" is not scheduled")));
+                }
+                let at = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
+                let trigger = Trigger::Manual.as_str();
+                let fire = Fire { subject: &subject, at, missed: 0, delay_ms: 0, skip: None, trigger };
+                Ok(fires::fire(session, &[fire], backend.kind()).await?)
+            })
+            .await?;
+        self.announce(backend, &runs).await?;
+        Ok(runs)
     }
 
     /// Cancels a run: one that waits never begins, one that works is cancelled at the server. Gives the run once it has

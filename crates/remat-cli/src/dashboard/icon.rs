@@ -27,7 +27,6 @@ pub(super) enum Icon {
     Table,
     Foreign,
     Refresh,
-    Search,
     Up,
     Down,
 }
@@ -65,7 +64,6 @@ pub(super) fn strokes(icon: Icon) -> &'static str {
             "M2.5 8a5.5 5.5 0 1 0 11 0 5.5 5.5 0 0 0-11 0ZM2.5 8h11M8 2.5c3.2 3 3.2 8 0 11M8 2.5c-3.2 3-3.2 8 0 11"
         }
         Icon::Refresh => "M12.8 6.2A5.2 5.2 0 1 0 13.2 9M13.2 3v3.4H9.8",
-        Icon::Search => "M3 7a4 4 0 1 0 8 0 4 4 0 0 0-8 0ZM10 10l3.2 3.2",
         Icon::Up => "M8 12.5v-9M4.5 7 8 3.5 11.5 7",
         Icon::Down => "M8 3.5v9M4.5 9 8 12.5 11.5 9",
     }

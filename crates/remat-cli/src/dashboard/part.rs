@@ -136,6 +136,16 @@ pub(super) fn lines(text: &str) -> String {
     text.lines().map(|line| text::clean(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n")
 }
 
+/// A sentence of the library, in which what stands between backticks is something to type.
+pub(super) fn prose(text: &str) -> Markup {
+    let cleaned = lines(text);
+    html! {
+        @for (at, piece) in cleaned.split('`').enumerate() {
+            @if at % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
 /// A card with a heading.
 pub(super) fn card(id: &str, title: &str, more: &Markup, body: &Markup) -> Markup {
     html! {

@@ -151,8 +151,13 @@
 
   root.classList.add("scripted");
   for (const out of document.querySelectorAll("[data-unscripted]")) out.hidden = true;
-  const graph = document.querySelector(".graph .focus, .graph .found");
-  if (graph) graph.scrollIntoView({ block: "center", inline: "center" });
+  for (const frame of document.querySelectorAll(".graph")) {
+    const node = frame.querySelector(".focus, .found");
+    if (!node) continue;
+    const [at, within] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
+    frame.scrollLeft += at.left - within.left - (within.width - at.width) / 2;
+    frame.scrollTop += at.top - within.top - (within.height - at.height) / 2;
+  }
   tick();
   setInterval(tick, 1000);
   if (!document.hidden) listen();

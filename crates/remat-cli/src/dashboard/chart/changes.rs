@@ -9,10 +9,10 @@ use crate::{
     render::text,
 };
 
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 130.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 54.0;
-const MOST: usize = 80;
+const MOST: usize = 60;
 
 /// `points`: the newest first. Runs that did not count their changes are left out.
 #[allow(clippy::cast_precision_loss, reason = "rows are shown to a pixel")]

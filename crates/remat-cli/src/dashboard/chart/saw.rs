@@ -12,7 +12,7 @@ use crate::{
     render::text,
 };
 
-const WIDTH: f64 = 900.0;
+const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 54.0;
 const TOP: f64 = 10.0;

@@ -4,6 +4,8 @@ pub(super) mod graph;
 pub(super) mod overview;
 pub(super) mod run;
 pub(super) mod runs;
+pub(super) mod schedule;
+pub(super) mod system;
 pub(super) mod view;
 pub(super) mod views;
 

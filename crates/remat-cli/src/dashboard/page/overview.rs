@@ -3,7 +3,7 @@
 use axum::response::IntoResponse;
 use maud::{Markup, html};
 use remat::{
-    diagnosis::{self, Concern, Health},
+    diagnosis::{Concern, Health},
     error::Error,
     run::Run,
     status::State,
@@ -72,7 +72,10 @@ fn sentence(health: &Health) -> (String, &'static str, Icon) {
         parts.push(format!("{} of {views} stale{worst}", health.late));
     }
     if count(State::Failed) > 0 {
-        parts.push(format!("{} of {views} failed", count(State::Failed)));
+        let first = health.concerns.iter().find(|concern| concern.state == State::Failed);
+        let name = first.map_or_else(String::new, |concern| text::name(&concern.view));
+        let which = if count(State::Failed) == 1 { format!(": {name}") } else { format!(", first {name}") };
+        parts.push(format!("{} of {views} failed{which}", count(State::Failed)));
     }
     if broken > 0 {
         parts.push(format!("{} cannot be read", counted(broken, "view")));
@@ -250,9 +253,4 @@ pub(in crate::dashboard) fn counted(number: usize, noun: &str) -> String {
         text::count(i64::try_from(number).unwrap_or(i64::MAX)),
         if number == 1 { "" } else { "s" }
     )
-}
-
-/// By how much a view is over its target, for other pages.
-pub(in crate::dashboard) fn over(view: &remat::store::glance::Glance) -> Option<String> {
-    diagnosis::over_seconds(view).map(text::age)
 }

@@ -260,8 +260,8 @@ fn failed(ask: &Ask, run: &Run, error: &Complaint) -> Markup {
             dl.kv {
                 @if let Some(code) = &error.sqlstate { dt { "SQLSTATE" } dd { code { (part::short(code, 10)) } } }
                 @if let Some(detail) = &error.detail { dt { "Detail" } dd { (part::lines(detail)) } }
-                @if let Some(hint) = &error.hint { dt { "Hint" } dd { (part::lines(hint)) } }
-                dt { "What to do" } dd { (advice) }
+                @if let Some(hint) = &error.hint { dt { "Hint" } dd { (part::prose(hint)) } }
+                dt { "What to do" } dd { (part::prose(advice)) }
                 @if let Some(next) = run.retried_by() { dt { "Tried again" } dd { (part::run_link(ask, next)) } }
             }
         }

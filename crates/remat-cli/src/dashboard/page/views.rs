@@ -148,7 +148,7 @@ fn compare(column: &str, one: &Glance, other: &Glance, at: Timestamp) -> Orderin
 }
 
 /// What needs somebody comes first.
-fn rank(state: State) -> u8 {
+pub(super) fn rank(state: State) -> u8 {
     match state {
         State::Failed => 0,
         State::Absent => 1,
@@ -264,11 +264,12 @@ fn row(ask: &Ask, view: &Glance, told: &Told, at: Timestamp) -> Markup {
         tr {
             td.name {
                 div.tight {
-                    (part::view_link(ask, &view.view))
-                    @if !view.tags.is_empty() {
-                        span.row { @for tag in view.tags.iter().take(4) {
+                    a.clip href=(ask.link(&part::view_path(&view.view))) title=(text::name(&view.view)) { (text::clean(view.view.name.as_str())) }
+                    span.row {
+                        span.small.soft { (text::clean(view.view.schema.as_str())) }
+                        @for tag in view.tags.iter().take(3) {
                             a.tag href={ (ask.link("/views")) "?" (encode([("tag", tag.as_str())])) } { (part::short(tag, 24)) }
-                        } }
+                        }
                     }
                 }
             }

@@ -35,7 +35,7 @@ fn card(one: &Eligibility) -> Markup {
     html! {
         div.tight {
             div.row { h3 { (one.strategy) } (part::chip(look)) }
-            p.small { (part::lines(&one.why)) }
+            p.small { (part::prose(&one.why)) }
             @if let Some(proposal) = &one.proposal {
                 details.fold {
                     summary { "An index would make it possible" }
@@ -60,7 +60,7 @@ fn explain(explanation: &Explanation) -> Markup {
                         b { (refusal.code) ": " (part::short(&refusal.construct, 120)) }
                         span { (part::lines(&refusal.reason)) }
                         @if let Some(place) = &refusal.place { code { "line " (place.line) ": " (part::short(&place.text, 160)) } }
-                        @if let Some(hint) = &refusal.hint { span.soft { (part::lines(hint)) } }
+                        @if let Some(hint) = &refusal.hint { span.soft { (part::prose(hint)) } }
                     } }
                 }
                 @if let Some(obstacle) = &explanation.obstacle { p.ink-warn { (part::lines(&obstacle.primary)) } }
