@@ -201,7 +201,7 @@ async fn the_probes_tell_whether_it_lives_and_whether_it_is_ready() {
     assert_eq!((health.status, &health.body), (200, &json!({ "healthy": true, "stalled": [] })));
     let ready = served.probe("/readyz").await;
     assert_eq!((ready.status, &ready.body), (200, &json!({ "ready": true, "reason": null })));
-    assert_eq!(served.probe("/other").await.status, 404);
+    assert_eq!(served.probe("/other").await.status, 421, "a probe may ask under any name, nobody else");
     world.db.execute("alter schema remat rename to elsewhere").await;
     wait_until("it is not ready", async || served.probe("/readyz").await.status == 503).await;
     let reason = &served.probe("/readyz").await.body["reason"];

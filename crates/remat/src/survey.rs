@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     Remat,
+    access::Scope,
     diagnosis::{self, Around},
     eligibility::{self, Eligibility},
     error::Error,
@@ -146,9 +147,10 @@ impl Remat {
         self.with_session(async |session| search::page(session, search).await).await
     }
 
-    /// The runs that failed last, whatever their view.
-    pub async fn last_failures(&self, limit: usize) -> Result<Vec<Run>, Error> {
-        let search = Search { status: Some(crate::run::Status::Failed), limit, ..Search::default() };
+    /// The runs that failed last, of the views within a scope.
+    pub async fn last_failures(&self, scope: &Scope, limit: usize) -> Result<Vec<Run>, Error> {
+        let schemas = scope.schemas().map(<[String]>::to_vec);
+        let search = Search { status: Some(crate::run::Status::Failed), schemas, limit, ..Search::default() };
         Ok(self.search_runs(&search).await?.runs)
     }
 

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
 
 mod apply;
+mod audit;
 mod bench;
 #[cfg(feature = "redis")]
 mod board;
@@ -27,6 +28,7 @@ mod schedule;
 mod serve;
 mod stats;
 mod status;
+mod token;
 mod verify;
 mod worker;
 mod workers;
@@ -99,6 +101,10 @@ pub(crate) enum Command {
     /// Show a leaderboard: the first places, or a member and who stands around it.
     #[cfg(feature = "redis")]
     Board(board::Args),
+    /// Give, show and take access to the pages and the HTTP interface.
+    Token(token::Args),
+    /// List who asked for what over HTTP, and who gave access.
+    Audit(audit::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print or write manual pages.
@@ -143,6 +149,8 @@ impl Command {
             Self::Publish(args) => publish::run(app, &args).await,
             #[cfg(feature = "redis")]
             Self::Board(args) => board::run(app, &args).await,
+            Self::Token(args) => token::run(app, &args).await,
+            Self::Audit(args) => audit::run(app, &args).await,
             Self::Completions(args) => Ok(completions::run(app, &args)),
             Self::Man(args) => man::run(app, &args),
         }

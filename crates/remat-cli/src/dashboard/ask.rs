@@ -10,48 +10,46 @@ use std::{
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, Uri, header, request::Parts},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::Markup;
-use remat::{access::Role, error::Error, schedule, survey::Picture};
+use remat::{
+    access::{Act, Role},
+    error::{Error, ErrorKind},
+    name::RelationName,
+    run::Run,
+    schedule,
+    survey::Picture,
+    view::View,
+};
 use tokio::sync::Mutex;
 
-use crate::http::{Principal, Web};
+use crate::http::{Principal, Problem, Web};
 
 /// For how long what was read of all views serves the next page as well.
 const HOLDS: Duration = Duration::from_millis(900);
 
-/// What all pages share.
-#[derive(Clone)]
-pub(super) struct Desk {
-    pub(super) web: Web,
+/// What was read of all views a moment ago, for all who ask at the same time.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
     picture: Arc<Mutex<Option<(Instant, Arc<Picture>)>>>,
 }
 
-impl Desk {
-    pub(super) fn new(web: &Web) -> Self {
-        Self { web: web.clone(), picture: Arc::default() }
-    }
-
+impl Known {
     /// All views at one moment, at most a second ago. Those who ask at the same time share one reading.
-    pub(super) async fn picture(&self) -> Result<Arc<Picture>, Error> {
+    async fn picture(&self, web: &Web) -> Result<Arc<Picture>, Error> {
         let mut known = self.picture.lock().await;
         if let Some((read, picture)) = &*known
             && read.elapsed() < HOLDS
         {
             return Ok(Arc::clone(picture));
         }
-        let mut picture = self.web.remat.picture().await?;
-        picture.around.has_scheduler = !self.web.health.stalled().contains(&"scheduler");
+        let mut picture = web.remat.picture().await?;
+        picture.around.has_scheduler = !web.health.stalled().contains(&"scheduler");
         let picture = Arc::new(picture);
         *known = Some((Instant::now(), Arc::clone(&picture)));
         Ok(picture)
-    }
-
-    /// What was read is old: something was changed here.
-    pub(super) async fn forget(&self) {
-        *self.picture.lock().await = None;
     }
 }
 
@@ -77,7 +75,7 @@ impl Theme {
 
 /// One request for a page.
 pub(super) struct Ask {
-    pub(super) desk: Desk,
+    pub(super) web: Web,
     pub(super) who: Principal,
     pub(super) zone: TimeZone,
     pub(super) zone_name: String,
@@ -93,11 +91,11 @@ pub(super) struct Ask {
 pub(super) const ZONE_COOKIE: &str = "remat_zone";
 pub(super) const THEME_COOKIE: &str = "remat_theme";
 
-impl FromRequestParts<Desk> for Ask {
-    type Rejection = StatusCode;
+impl FromRequestParts<Web> for Ask {
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, StatusCode> {
-        let who = parts.extensions.get::<Principal>().cloned().ok_or(StatusCode::UNAUTHORIZED)?;
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let who = Principal::from_request_parts(parts, web).await?;
         let query = pairs(&parts.uri);
         let cookie = |name: &str| cookie(&parts.headers, name);
         let named = query.get("tz").cloned().or_else(|| cookie(ZONE_COOKIE)).unwrap_or_default();
@@ -108,12 +106,12 @@ impl FromRequestParts<Desk> for Ask {
         let theme = cookie(THEME_COOKIE).unwrap_or_default();
         let theme = Theme::ALL.into_iter().find(|known| known.as_str() == theme).unwrap_or(Theme::System);
         Ok(Self {
-            desk: desk.clone(),
+            web: web.clone(),
             who,
             zone,
             zone_name,
             theme,
-            path: below(&desk.web.base, parts.uri.path()).to_owned(),
+            path: below(&web.base, parts.uri.path()).to_owned(),
             query,
             headers: parts.headers.clone(),
             now: Timestamp::now(),
@@ -123,12 +121,58 @@ impl FromRequestParts<Desk> for Ask {
 
 impl Ask {
     pub(super) fn remat(&self) -> &remat::Remat {
-        &self.desk.web.remat
+        &self.web.remat
+    }
+
+    /// The views that whoever asks sees, with what stands around them.
+    pub(super) async fn picture(&self) -> Result<Arc<Picture>, Error> {
+        let picture = self.web.known.picture(&self.web).await?;
+        if self.who.scope.is_all() {
+            return Ok(picture);
+        }
+        let mut seen = Picture::clone(&picture);
+        seen.views.retain(|view| self.sees(Some(&view.view)));
+        seen.around.live.retain(|live| self.sees(live.view.as_ref()));
+        seen.around.roots.retain(|root| self.sees(root.view.as_ref()));
+        Ok(Arc::new(seen))
+    }
+
+    /// What was read is old: something was changed here.
+    pub(super) async fn forget(&self) {
+        *self.web.known.picture.lock().await = None;
+    }
+
+    /// Whether whoever asks sees this view, or what is about no view.
+    pub(super) fn sees(&self, view: Option<&RelationName>) -> bool {
+        view.map_or(self.who.scope.is_all(), |view| self.who.scope.sees(view))
+    }
+
+    /// A view that whoever asks sees; what they do not see is not there.
+    pub(super) async fn view(&self, schema: String, name: String) -> Result<View, Error> {
+        let name = RelationName::new(schema, name)?;
+        if !self.sees(Some(&name)) {
+            return Err(Error::new(ErrorKind::NotFound, format!("view \"{name}\" is not defined")));
+        }
+        self.remat().view(&name).await
+    }
+
+    /// A run that whoever asks sees.
+    pub(super) async fn run(&self, id: i64) -> Result<Run, Error> {
+        let run = self.remat().run(id).await?;
+        if self.sees(run.view.as_ref()) {
+            return Ok(run);
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("run {id} is not known")))
+    }
+
+    /// Leaves in the audit what was asked for here.
+    pub(super) async fn record(&self, action: &str, object: &str, run_id: Option<i64>) -> Result<(), Error> {
+        self.remat().record_act(&Act { run_id, ..self.who.act(action, Some(object)) }).await
     }
 
     /// The path of a link.
     pub(super) fn link(&self, path: &str) -> String {
-        self.desk.web.link(path)
+        self.web.link(path)
     }
 
     pub(super) fn may(&self, role: Role) -> bool {
@@ -188,7 +232,8 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-fn pairs(uri: &Uri) -> BTreeMap<String, String> {
+/// The words of a query.
+pub(super) fn pairs(uri: &Uri) -> BTreeMap<String, String> {
     axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map(|pairs| pairs.0.into_iter().collect())
         .unwrap_or_default()

@@ -5,7 +5,7 @@
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode, header},
+    http::{HeaderMap, Response, StatusCode, header},
     response::IntoResponse,
 };
 use maud::{DOCTYPE, Markup, html};
@@ -16,6 +16,7 @@ use super::{
     asset::{ICON, SCRIPT, STYLE},
     icon, notice, squeeze,
 };
+use crate::http::Web;
 
 /// The navigation: path, word, icon.
 const PLACES: [(&str, &str, icon::Icon); 8] = [
@@ -94,7 +95,17 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     }
 }
 
-fn head(ask: &Ask, title: &str) -> Markup {
+/// A page for strangers: no navigation, no name of anything.
+pub(super) fn bare(web: &Web, headers: &HeaderMap, title: &str, body: &Markup) -> Response<Body> {
+    let text = html! {
+        (DOCTYPE)
+        html lang="en" { (head(web, title)) body { (body) } }
+    };
+    let head = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    squeeze::answer(headers, head, text.into_string().as_bytes())
+}
+
+fn head(web: &Web, title: &str) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -102,9 +113,9 @@ fn head(ask: &Ask, title: &str) -> Markup {
             meta name="referrer" content="same-origin";
             meta name="color-scheme" content="light dark";
             title { (title) " · remat" }
-            link rel="icon" type="image/svg+xml" href=(ask.link(&ICON.path()));
-            link rel="stylesheet" href=(ask.link(&STYLE.path()));
-            script src=(ask.link(&SCRIPT.path())) defer {}
+            link rel="icon" type="image/svg+xml" href=(web.link(&ICON.path()));
+            link rel="stylesheet" href=(web.link(&STYLE.path()));
+            script src=(web.link(&SCRIPT.path())) defer {}
         }
     }
 }
@@ -113,8 +124,8 @@ fn frame(ask: &Ask, page: &Page) -> Markup {
     let theme = (ask.theme != Theme::System).then(|| ask.theme.as_str());
     html! {
         (DOCTYPE)
-        html lang="en" data-theme=[theme] data-base=(ask.desk.web.base) data-now=(ask.now) {
-            (head(ask, &page.title))
+        html lang="en" data-theme=[theme] data-base=(ask.web.base) data-now=(ask.now) {
+            (head(&ask.web, &page.title))
             body {
                 a.skip href="#main" { "Skip to the contents" }
                 div.shell {

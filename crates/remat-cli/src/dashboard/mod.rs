@@ -15,31 +15,32 @@ mod part;
 mod squeeze;
 mod why;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::{http::Method, routing::get};
+use remat::access::Role::{Editor, Operator, Viewer};
 
-use self::ask::Desk;
-use crate::http::Web;
+pub(crate) use self::{ask::Known, page::login::show as login};
+use crate::http::Mount;
 
-/// Every page and every form.
-pub(crate) fn routes(web: &Web) -> Router {
-    let desk = Desk::new(web);
-    Router::new()
-        .route("/", get(page::overview::show))
-        .route("/views", get(page::views::show))
-        .route("/views.csv", get(page::views::csv))
-        .route("/views/{schema}/{name}", get(page::view::show))
-        .route("/views/{schema}/{name}/{act}", post(action::view::act))
-        .route("/graph", get(page::graph::show))
-        .route("/runs", get(page::runs::show))
-        .route("/runs/{id}", get(page::run::show))
-        .route("/runs/{id}/cancel", post(action::run::cancel))
-        .route("/schedule", get(page::schedule::show))
-        .route("/schedule/run", post(action::job::run))
-        .route("/system", get(page::system::show))
-        .route("/preferences", post(action::preferences))
-        .with_state(desk)
-        .merge(asset::routes())
+/// Every page and every form, each with the role that it needs.
+pub(crate) fn mount(mount: Mount) -> Mount {
+    mount
+        .open(Method::GET, "/assets/{name}", get(asset::serve))
+        .get("/", Viewer, page::overview::show)
+        .get("/views", Viewer, page::views::show)
+        .get("/views.csv", Viewer, page::views::csv)
+        .get("/views/{schema}/{name}", Viewer, page::view::show)
+        .post("/views/{schema}/{name}/refresh", Operator, action::view::refresh)
+        .post("/views/{schema}/{name}/create", Operator, action::view::create)
+        .post("/views/{schema}/{name}/pause", Operator, action::view::pause)
+        .post("/views/{schema}/{name}/resume", Operator, action::view::resume)
+        .post("/views/{schema}/{name}/delete", Editor, action::view::delete)
+        .get("/graph", Viewer, page::graph::show)
+        .get("/runs", Viewer, page::runs::show)
+        .get("/runs/{id}", Viewer, page::run::show)
+        .post("/runs/{id}/cancel", Operator, action::run::cancel)
+        .get("/schedule", Viewer, page::schedule::show)
+        .post("/schedule/run", Operator, action::job::run)
+        .get("/audit", Viewer, page::audit::show)
+        .get("/system", Viewer, page::system::show)
+        .post("/preferences", Viewer, action::preferences)
 }

@@ -9,7 +9,11 @@ use remat::{
     store::retention::Retention,
 };
 
-use crate::{app::App, values::one_of};
+use crate::{
+    app::App,
+    http::{Door, DoorOptions},
+    values::one_of,
+};
 
 /// How a service works on runs.
 #[derive(Args, Debug)]
@@ -31,8 +35,10 @@ pub(crate) struct WorkOptions {
 /// What a service is to do.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    /// Where to answer probes, if anywhere.
+    /// Where to listen, if anywhere.
     pub(crate) listen: Option<SocketAddr>,
+    /// Who is let in there, and the path under which all is shown; without it probes alone are answered.
+    pub(crate) door: Option<(Door, String)>,
     /// The kind of back end that a flag asks for.
     pub(crate) backend: Option<BackendKind>,
     pub(crate) slots: usize,
@@ -56,17 +62,23 @@ impl Charge {
         app: &App,
         work: &WorkOptions,
         listen: Option<SocketAddr>,
-        web: bool,
+        web: Option<&DoorOptions>,
         verify_every: Option<Duration>,
     ) -> Result<Self, Error> {
         let project = app.project_settings()?;
         let publishes = project.as_ref().is_some_and(|project| project.publish.is_some());
         let (settings, retention) =
             project.map(|project| (project.serve, project.retention)).unwrap_or_default();
-        let written = (web && settings.web).then_some(settings.listen);
+        let written = (web.is_some() && settings.web).then_some(settings.listen);
+        let listen = listen.or(written);
+        let door = match (listen, web) {
+            (Some(address), Some(web)) => Some((web.resolve(address, &settings)?, web.base(&settings))),
+            _ => None,
+        };
         let verify_every = verify_every.unwrap_or(settings.verify_every);
         Ok(Self {
-            listen: listen.or(written),
+            listen,
+            door,
             schedules: true,
             retention: Some((kept(&retention), retention.every)),
             publishes,
@@ -84,6 +96,7 @@ impl Charge {
     fn of(work: &WorkOptions, settings: ServeSettings) -> Self {
         Self {
             listen: None,
+            door: None,
             backend: work.backend,
             slots: work.workers.map_or(settings.workers, usize::from),
             queues: if work.queues.is_empty() { settings.queues } else { work.queues.clone() },

@@ -16,7 +16,7 @@ mod view;
 use std::{collections::BTreeMap, path::Path};
 
 pub use init::init;
-pub use service::{BackendKind, BackendSettings, Queue, RetentionSettings, ServeSettings};
+pub use service::{BackendKind, BackendSettings, Queue, RetentionSettings, ServeSettings, base_path};
 pub use settings::{FILE, Job, JobTarget, ProjectSettings, SecretUrl, parse_settings};
 pub use view::{ProjectDefaults, parse_view};
 

@@ -3,6 +3,7 @@
 //! Law: statements are static text; values travel as parameters. A change of a run's state carries its fence in the
 //! WHERE clause, so that a worker which lost the run changes nothing.
 
+pub(crate) mod audit;
 pub mod backlog;
 pub mod captures;
 pub mod events;
@@ -10,6 +11,7 @@ pub mod fills;
 pub mod fires;
 pub mod glance;
 pub mod history;
+pub mod idempotency;
 pub mod jobs;
 pub mod lineage;
 pub mod live;
@@ -19,7 +21,9 @@ pub mod queues;
 pub mod retention;
 pub mod runs;
 pub mod search;
+pub(crate) mod sessions;
 pub mod stats;
+pub(crate) mod tokens;
 pub mod verifications;
 pub mod views;
 pub mod workers;

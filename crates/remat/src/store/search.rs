@@ -21,6 +21,8 @@ pub const SPAN: i64 = 20_000;
 pub struct Search {
     /// Only this view.
     pub view_id: Option<i64>,
+    /// Only views of these schemas, and nothing that is about no view.
+    pub schemas: Option<Vec<String>>,
     /// Only this status.
     pub status: Option<Status>,
     /// Only this operation.
@@ -89,6 +91,7 @@ async fn ids(
         (&floor as _, Type::INT8),
         (&top as _, Type::INT8),
         (&limit as _, Type::INT8),
+        (&search.schemas as _, Type::TEXT_ARRAY),
     ];
     let sql = format!(
         "select r.id from remat.runs r
@@ -96,6 +99,8 @@ async fn ids(
          and    ($1::int8 is null or r.view_id = $1) and ($2::text is null or r.status = $2)
          and    ($3::text is null or r.operation = $3) and ($4::text is null or r.trigger = $4)
          and    ($5::text is null or r.job_name = $5) and ($6::text is null or r.queue = $6)
+         and    ($10::text[] is null
+                 or exists (select from remat.views v where v.id = r.view_id and v.schema_name = any ($10)))
          order  by r.id desc limit $9",
         within(search.status)
     );

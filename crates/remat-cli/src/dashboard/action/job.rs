@@ -1,10 +1,7 @@
 //! What is done to a scheduled job: it runs now.
 
 use axum::{body::Body, http::Response};
-use remat::{
-    backend::PostgresBackend,
-    error::{Error, ErrorKind},
-};
+use remat::error::{Error, ErrorKind};
 
 use super::{Typed, back, typed};
 use crate::dashboard::ask::Ask;
@@ -13,9 +10,16 @@ pub(in crate::dashboard) async fn run(ask: Ask, form: Typed) -> Response<Body> {
     let Some(job) = typed(&form, "job") else {
         return ask.complain(&Error::new(ErrorKind::NotFound, "no job was named"));
     };
-    match ask.remat().fire_now(&PostgresBackend::new(ask.remat()), job).await {
+    let fired = async {
+        if !ask.who.scope.is_all() {
+            return Err(Error::new(ErrorKind::NotFound, format!("job \"{job}\" is not scheduled")));
+        }
+        ask.record("run_job", job, None).await?;
+        ask.remat().fire_now(ask.web.backend.as_ref(), job).await
+    };
+    match fired.await {
         Ok(runs) => {
-            ask.desk.forget().await;
+            ask.forget().await;
             let path = match runs.as_slice() {
                 [run] => format!("/runs/{run}"),
                 _ => "/schedule".into(),

@@ -47,7 +47,7 @@ pub(super) async fn preferences(ask: Ask, form: Typed) -> Response<Body> {
         .filter(|place| is_ours(&ask, place))
         .map_or_else(|| ask.link("/"), str::to_owned);
     let mut response = to(&place);
-    let path = if ask.desk.web.base.is_empty() { "/" } else { &*ask.desk.web.base };
+    let path = if ask.web.base.is_empty() { "/" } else { &*ask.web.base };
     let mut keep = |name: &str, value: &str| {
         let cookie = format!("{name}={value}; Path={path}; Max-Age=31536000; SameSite=Lax; HttpOnly");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -67,6 +67,6 @@ pub(super) async fn preferences(ask: Ask, form: Typed) -> Response<Body> {
 
 /// A path below our base: never another host, which `//host` would name.
 fn is_ours(ask: &Ask, place: &str) -> bool {
-    let below = place.strip_prefix(&*ask.desk.web.base);
+    let below = place.strip_prefix(&*ask.web.base);
     below.is_some_and(|path| path.starts_with('/')) && !place.starts_with("//") && !place.contains('\\')
 }

@@ -11,9 +11,14 @@ use crate::dashboard::ask::Ask;
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 pub(in crate::dashboard) async fn cancel(ask: Ask, Path(id): Path<i64>) -> Response<Body> {
-    match ask.remat().cancel_run(id, PATIENCE).await {
+    let cancelled = async {
+        drop(ask.run(id).await?);
+        ask.record("cancel", &format!("run {id}"), Some(id)).await?;
+        ask.remat().cancel_run(id, PATIENCE).await
+    };
+    match cancelled.await {
         Ok(_) => {
-            ask.desk.forget().await;
+            ask.forget().await;
             back(&ask, &format!("/runs/{id}"), "cancel")
         }
         Err(error) => ask.complain(&error),

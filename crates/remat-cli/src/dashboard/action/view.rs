@@ -1,18 +1,10 @@
 //! What is done to a view: it is refreshed, created, deleted, paused, resumed.
 
-use axum::{
-    body::Body,
-    extract::Path,
-    http::{Response, StatusCode},
-    response::IntoResponse,
-};
+use axum::{body::Body, extract::Path, http::Response};
 use jiff::{Timestamp, civil::DateTime};
 use remat::{
-    access::Role,
-    backend::PostgresBackend,
     error::{Error, ErrorKind},
     job::Job,
-    name::RelationName,
     operation::{CreateOptions, DeleteOptions, RefreshOptions},
     run::Trigger,
     store::queue::Outcome,
@@ -22,64 +14,85 @@ use remat::{
 use super::{Typed, back, typed};
 use crate::dashboard::{ask::Ask, part};
 
-pub(in crate::dashboard) async fn act(
+type Named = Path<(String, String)>;
+
+/// Where to go, and what became of it.
+type Done = Result<(String, &'static str), Error>;
+
+pub(in crate::dashboard) async fn refresh(ask: Ask, Path((schema, name)): Named) -> Response<Body> {
+    let done = async {
+        let view = ask.view(schema, name).await?;
+        enqueue(&ask, &view, Job::Refresh(RefreshOptions::default())).await
+    };
+    led(&ask, done.await).await
+}
+
+pub(in crate::dashboard) async fn create(ask: Ask, Path((schema, name)): Named) -> Response<Body> {
+    let done = async {
+        let view = ask.view(schema, name).await?;
+        enqueue(&ask, &view, Job::Create(CreateOptions::default())).await
+    };
+    led(&ask, done.await).await
+}
+
+pub(in crate::dashboard) async fn delete(
     ask: Ask,
-    Path((schema, name, act)): Path<(String, String, String)>,
+    Path((schema, name)): Named,
     form: Typed,
 ) -> Response<Body> {
-    if !["refresh", "create", "delete", "pause", "resume"].contains(&act.as_str()) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    let needed = if act == "delete" { Role::Editor } else { Role::Operator };
-    if !ask.may(needed) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    match done(&ask, (schema, name), &act, &form).await {
+    let done = async {
+        let view = ask.view(schema, name).await?;
+        if typed(&form, "sure") != Some(view.definition.name.name.as_str()) {
+            return Err(Error::new(ErrorKind::NeedsConfirmation, "the name of the view was not typed")
+                .with_hint("Type it into the form to say that the deletion is meant."));
+        }
+        let cascade = typed(&form, "cascade").is_some();
+        enqueue(&ask, &view, Job::Delete(DeleteOptions { cascade, ..DeleteOptions::default() })).await
+    };
+    led(&ask, done.await).await
+}
+
+pub(in crate::dashboard) async fn pause(
+    ask: Ask,
+    Path((schema, name)): Named,
+    form: Typed,
+) -> Response<Body> {
+    let done = async {
+        let view = ask.view(schema, name).await?;
+        let reason = typed(&form, "reason").map(str::to_owned);
+        let pause = Pause { by: ask.who.name.clone(), reason, until: until(&ask, &form)? };
+        ask.record("pause", &view.definition.name.to_string(), None).await?;
+        ask.remat().pause(&view, &pause).await?;
+        Ok((part::view_path(&view.definition.name), "pause"))
+    };
+    led(&ask, done.await).await
+}
+
+pub(in crate::dashboard) async fn resume(ask: Ask, Path((schema, name)): Named) -> Response<Body> {
+    let done = async {
+        let view = ask.view(schema, name).await?;
+        ask.record("resume", &view.definition.name.to_string(), None).await?;
+        ask.remat().resume(&view).await?;
+        Ok((part::view_path(&view.definition.name), "resume"))
+    };
+    led(&ask, done.await).await
+}
+
+async fn led(ask: &Ask, done: Done) -> Response<Body> {
+    match done {
         Ok((path, word)) => {
-            ask.desk.forget().await;
-            back(&ask, &path, word)
+            ask.forget().await;
+            back(ask, &path, word)
         }
         Err(error) => ask.complain(&error),
     }
 }
 
-/// Does it, and says where to go and what became of it.
-async fn done(
-    ask: &Ask,
-    (schema, name): (String, String),
-    act: &str,
-    form: &Typed,
-) -> Result<(String, &'static str), Error> {
-    let view = ask.remat().view(&RelationName::new(schema, name)?).await?;
-    let here = part::view_path(&view.definition.name);
-    match act {
-        "refresh" => enqueue(ask, &view, Job::Refresh(RefreshOptions::default())).await,
-        "create" => enqueue(ask, &view, Job::Create(CreateOptions::default())).await,
-        "delete" => {
-            if typed(form, "sure") != Some(view.definition.name.name.as_str()) {
-                return Err(Error::new(ErrorKind::NeedsConfirmation, "the name of the view was not typed")
-                    .with_hint("Type it into the form to say that the deletion is meant."));
-            }
-            let cascade = typed(form, "cascade").is_some();
-            enqueue(ask, &view, Job::Delete(DeleteOptions { cascade, ..DeleteOptions::default() })).await
-        }
-        "pause" => {
-            let reason = typed(form, "reason").map(str::to_owned);
-            let pause = Pause { by: ask.who.name.clone(), reason, until: until(ask, form)? };
-            ask.remat().pause(&view, &pause).await?;
-            Ok((here, "pause"))
-        }
-        _ => {
-            ask.remat().resume(&view).await?;
-            Ok((here, "resume"))
-        }
-    }
-}
-
-async fn enqueue(ask: &Ask, view: &View, job: Job) -> Result<(String, &'static str), Error> {
+async fn enqueue(ask: &Ask, view: &View, job: Job) -> Done {
     let word = job.operation().as_str();
-    let backend = PostgresBackend::new(ask.remat());
-    let enqueued = ask.remat().enqueue_job(&backend, view, job, None, Trigger::Manual).await?;
+    let enqueued =
+        ask.remat().enqueue_job(ask.web.backend.as_ref(), view, job, None, Trigger::Manual).await?;
+    ask.record(word, &view.definition.name.to_string(), Some(enqueued.run_id)).await?;
     let said = match (enqueued.outcome, word) {
         (Outcome::Joined, _) => "joined",
         (Outcome::Skipped, _) => "skipped",

@@ -5,11 +5,9 @@
 use std::sync::LazyLock;
 
 use axum::{
-    Router,
     extract::Path,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -43,11 +41,7 @@ impl Asset {
 }
 
 /// Anybody may have these: they hold nothing of the database.
-pub(super) fn routes() -> Router {
-    Router::new().route("/assets/{name}", get(serve))
-}
-
-async fn serve(Path(name): Path<String>, headers: axum::http::HeaderMap) -> Response {
+pub(super) async fn serve(Path(name): Path<String>, headers: axum::http::HeaderMap) -> Response {
     let all = [&*STYLE, &*SCRIPT, &*ICON];
     let Some(asset) = all.into_iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -31,8 +31,8 @@ pub(in crate::dashboard) async fn show(ask: Ask) -> impl IntoResponse {
 }
 
 async fn draw(ask: &Ask) -> Result<Page, Error> {
-    let picture = ask.desk.picture().await?;
-    let nodes = ask.remat().lineage().await?;
+    let picture = ask.picture().await?;
+    let nodes = seen(ask).await?;
     let needle = ask.word("q").map(str::to_lowercase);
     let focus = ask.word("focus").and_then(|name| nodes.iter().find(|node| node.name.to_string() == name));
     let depth = ask.word("depth").and_then(|depth| depth.parse().ok()).unwrap_or(2_usize).min(20);
@@ -79,6 +79,17 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
         body,
         same: Same::new("remat status", "GET /api/v1/graph").sql("select * from remat.reads()"),
     })
+}
+
+/// The relations that whoever asks sees: of views, those of their schemas; of tables, all that these read.
+pub(super) async fn seen(ask: &Ask) -> Result<Vec<Node>, Error> {
+    let mut nodes = ask.remat().lineage().await?;
+    if !ask.who.scope.is_all() {
+        nodes.retain(|node| node.kind != Kind::Materialized || ask.sees(Some(&node.name)));
+        let read: BTreeSet<u32> = nodes.iter().flat_map(|node| node.reads.iter().copied()).collect();
+        nodes.retain(|node| node.kind == Kind::Materialized || read.contains(&node.oid));
+    }
+    Ok(nodes)
 }
 
 fn search(ask: &Ask, focus: Option<&Node>, depth: usize) -> Markup {

@@ -31,8 +31,8 @@ pub(in crate::dashboard) async fn show(ask: Ask) -> impl IntoResponse {
 }
 
 async fn draw(ask: &Ask) -> Result<Page, Error> {
-    let picture = ask.desk.picture().await?;
-    let failures = ask.remat().last_failures(FAILURES).await?;
+    let picture = ask.picture().await?;
+    let failures = ask.remat().last_failures(&ask.who.scope, FAILURES).await?;
     let health = picture.health();
     let body = html! {
         div id=(LIVE) data-live .stack {
@@ -123,7 +123,7 @@ fn hero(ask: &Ask, health: &Health, picture: &Picture) -> Markup {
 
 /// Whether anybody is there to do the work.
 fn pulse(ask: &Ask, picture: &Picture) -> Markup {
-    let stalled = ask.desk.web.health.stalled();
+    let stalled = ask.web.health.stalled();
     let heard = picture.heard_of();
     html! {
         @if stalled.is_empty() { "The loops of this daemon turn" }

@@ -30,7 +30,7 @@ pub(in crate::dashboard) async fn show(ask: Ask, Path(id): Path<String>) -> impl
 async fn draw(ask: &Ask, id: &str) -> Result<Page, Error> {
     let unknown = || Error::new(ErrorKind::NotFound, format!("\"{}\" is no run", part::short(id, 40)));
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let run = ask.remat().run(id).await?;
+    let run = ask.run(id).await?;
     let live = ask.remat().live().await?.into_iter().find(|live| live.id == id);
     let blocking = match live.as_ref().and_then(|live| live.pid) {
         Some(pid) => ask.remat().blocking(pid).await?,
@@ -180,8 +180,8 @@ fn at_work(ask: &Ask, live: &LiveRun, blocking: &[Blocking]) -> Markup {
                     @if let Some(worker) = &live.worker { ", worker " (part::short(worker, 80)) }
                 }
             }
-            @if holds { div.stack { h3 { "Who holds it up" } (tree(blocking, live.pid.unwrap_or_default(), 1)) } }
-            @if held { div.stack { h3 { "Whom it holds up" } (held_up(blocking)) } }
+            @if holds { div.stack { h3 { "Who holds it up" } (tree(ask, blocking, live.pid.unwrap_or_default(), 1)) } }
+            @if held { div.stack { h3 { "Whom it holds up" } (held_up(ask, blocking)) } }
             @if let Some(query) = &live.query {
                 details.fold { summary { "What its session does" } pre { code { (part::lines(query)) } } }
             }
@@ -191,14 +191,14 @@ fn at_work(ask: &Ask, live: &LiveRun, blocking: &[Blocking]) -> Markup {
 }
 
 /// Those that hold up a session, and those that hold them up.
-fn tree(blocking: &[Blocking], of_pid: i32, depth: i32) -> Markup {
+fn tree(ask: &Ask, blocking: &[Blocking], of_pid: i32, depth: i32) -> Markup {
     html! {
         div.tree { ul {
             @for other in blocking.iter().filter(|other| other.of_pid == of_pid && other.depth == depth) {
                 li {
-                    (session(other))
+                    (session(ask, other))
                     @if depth < 5 && blocking.iter().any(|next| next.of_pid == other.pid && next.depth == depth + 1) {
-                        (tree(blocking, other.pid, depth + 1))
+                        (tree(ask, blocking, other.pid, depth + 1))
                     }
                 }
             }
@@ -206,11 +206,11 @@ fn tree(blocking: &[Blocking], of_pid: i32, depth: i32) -> Markup {
     }
 }
 
-fn held_up(blocking: &[Blocking]) -> Markup {
-    html! { div.tree { ul { @for other in blocking.iter().filter(|other| other.depth < 0) { li { (session(other)) } } } } }
+fn held_up(ask: &Ask, blocking: &[Blocking]) -> Markup {
+    html! { div.tree { ul { @for other in blocking.iter().filter(|other| other.depth < 0) { li { (session(ask, other)) } } } } }
 }
 
-fn session(other: &Blocking) -> Markup {
+fn session(ask: &Ask, other: &Blocking) -> Markup {
     let word = |text: &Option<String>, most| {
         text.as_deref().filter(|text| !text.is_empty()).map(|text| part::short(text, most))
     };
@@ -224,7 +224,7 @@ fn session(other: &Blocking) -> Markup {
                 @if let Some(state) = word(&other.state, 40) { ", " (state) }
                 @if let Some(seconds) = other.since_seconds { " for " (text::age(seconds)) }
             }
-            @if let Some(query) = word(&other.query, 300) { code.soft.clamp { (query) } }
+            @if let Some(query) = word(&other.query, 300).filter(|_| ask.who.scope.is_all()) { code.soft.clamp { (query) } }
         }
     }
 }

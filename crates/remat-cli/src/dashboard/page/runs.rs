@@ -53,13 +53,14 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
 async fn searched(ask: &Ask) -> Result<Search, Error> {
     let view_id = match ask.word("view") {
         Some(name) => Some(match RelationName::parse(name, "public") {
-            Ok(name) => ask.desk.picture().await?.view(&name).map_or(0, |view| view.id),
+            Ok(name) => ask.picture().await?.view(&name).map_or(0, |view| view.id),
             Err(_) => 0,
         }),
         None => None,
     };
     Ok(Search {
         view_id,
+        schemas: ask.who.scope.schemas().map(<[String]>::to_vec),
         status: ask.word("status").and_then(|word| word.parse().ok()),
         operation: ask.word("operation").and_then(|word| word.parse().ok()),
         trigger: ask.word("trigger").and_then(|word| word.parse().ok()),

@@ -47,8 +47,11 @@ struct Lines {
 }
 
 async fn draw(ask: &Ask) -> Result<Page, Error> {
-    let picture = ask.desk.picture().await?;
-    let jobs = ask.remat().jobs().await?;
+    let picture = ask.picture().await?;
+    let mut jobs = ask.remat().jobs().await?;
+    jobs.retain(|job| {
+        ask.who.scope.is_all() || matches!(&job.work, Work::View(view) if ask.sees(Some(view)))
+    });
     let last = ask.remat().last_fires().await?;
     let ids: Vec<i64> = picture.views.iter().map(|view| view.id).collect();
     let usual: BTreeMap<i64, f64> =

@@ -32,11 +32,11 @@ pub(in crate::dashboard) async fn show(ask: Ask) -> impl IntoResponse {
 }
 
 async fn draw(ask: &Ask) -> Result<Page, Error> {
-    let picture = ask.desk.picture().await?;
+    let picture = ask.picture().await?;
     let oids: Vec<u32> = picture.views.iter().filter_map(|view| view.oid).collect();
     let (standing, rights) = ask.remat().standing(&oids).await?;
     let backlog = ask.remat().backlog().await?;
-    let nodes = ask.remat().lineage().await?;
+    let nodes = super::graph::seen(ask).await?;
     let body = html! {
         header.head { div { h1 { "System" } p.soft { "Who works, what waits, and what remat may do." } } }
         div id=(LIVE) data-live .stack {
@@ -135,7 +135,7 @@ fn server(ask: &Ask, standing: &Standing, picture: &Picture) -> Markup {
             dt { "Schema" } dd { "fits this program" }
             dt { "This program" } dd { "remat " (env!("CARGO_PKG_VERSION")) @if versions.iter().any(|version| *version != env!("CARGO_PKG_VERSION")) { b.ink-warn { "; other versions work beside it" } } }
             dt { "Clock" } dd { "the server's: " (part::instant(ask, picture.at)) @if apart(ask, picture) > 2.0 { b.ink-warn { "; this machine's is " (text::age(apart(ask, picture))) " apart" } } }
-            dt { "Below" } dd { @if ask.desk.web.base.is_empty() { "/" } @else { (ask.desk.web.base) } }
+            dt { "Below" } dd { @if ask.web.base.is_empty() { "/" } @else { (ask.web.base) } }
         }
     };
     part::card("server", "Server and program", &html! {}, &body)

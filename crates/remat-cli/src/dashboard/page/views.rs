@@ -38,7 +38,7 @@ pub(in crate::dashboard) async fn show(ask: Ask) -> impl IntoResponse {
 
 /// What is looked for, as comma separated values.
 pub(in crate::dashboard) async fn csv(ask: Ask) -> Response<Body> {
-    match ask.desk.picture().await {
+    match ask.picture().await {
         Ok(picture) => {
             let mut response = Response::new(Body::from(table_of(&chosen(&ask, &picture))));
             let headers = response.headers_mut();
@@ -58,7 +58,7 @@ struct Told {
 }
 
 async fn draw(ask: &Ask) -> Result<Page, Error> {
-    let picture = ask.desk.picture().await?;
+    let picture = ask.picture().await?;
     let found = chosen(ask, &picture);
     let pages = found.len().div_ceil(ON_A_PAGE).max(1);
     let page = ask.word("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, pages);

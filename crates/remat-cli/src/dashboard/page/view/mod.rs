@@ -6,13 +6,13 @@ mod history;
 mod strategy;
 
 use axum::{extract::Path, response::IntoResponse};
+pub(in crate::dashboard) use definition::diff;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use remat::{
     diagnosis,
     error::Error,
     maintain::Explanation,
-    name::RelationName,
     pg::footprint::Footprint,
     run::Status,
     schedule::Schedule,
@@ -51,11 +51,11 @@ pub(in crate::dashboard) async fn show(
 
 async fn draw(ask: &Ask, schema: String, name: String) -> Result<Page, Error> {
     let remat = ask.remat();
-    let view = remat.view(&RelationName::new(schema, name)?).await?;
-    let picture = ask.desk.picture().await?;
+    let view = ask.view(schema, name).await?;
+    let picture = ask.picture().await?;
     let Some(glance) = picture.view(&view.definition.name).cloned() else {
         // It was defined within the last second.
-        ask.desk.forget().await;
+        ask.forget().await;
         return Err(Error::new(remat::error::ErrorKind::NotFound, "the view was only just defined")
             .with_hint("Load the page again."));
     };
@@ -67,7 +67,7 @@ async fn draw(ask: &Ask, schema: String, name: String) -> Result<Page, Error> {
     } else {
         (remat.ground(&view).await?, Some(remat.explain(&view).await))
     };
-    let nodes = around(&remat.lineage().await?, glance.oid);
+    let nodes = around(&super::graph::seen(ask).await?, glance.oid);
     let cause = diagnosis::cause(&glance, &picture.around, picture.at);
     let told = Told { view, glance, past, ground, explanation, nodes };
     let live = picture.around.live.iter().find(|live| Some(live.id) == told.glance.at_work);
