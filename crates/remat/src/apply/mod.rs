@@ -5,6 +5,7 @@
 //! continued by planning again. A step that loses something is only taken when the caller confirmed it.
 
 mod jobs;
+mod one;
 mod owner;
 mod queues;
 mod rename;
@@ -13,6 +14,7 @@ mod survey;
 use serde::Serialize;
 
 pub use jobs::JobStep;
+pub use one::DefinitionPlan;
 pub use queues::QueueStep;
 
 use crate::{

@@ -59,6 +59,15 @@ pub async fn id_of(session: &Session, name: &RelationName) -> Result<i64, Failur
     Ok(session.query_one(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?.get(0))
 }
 
+/// The project that defines a view, if one does.
+pub async fn project_of(session: &Session, name: &RelationName) -> Result<Option<String>, Error> {
+    let sql = "select nullif(project, '') from remat.views
+               where schema_name = $1 and view_name = $2 and retired_at is null";
+    let (schema, name) = (name.schema.as_str(), name.name.as_str());
+    let row = session.query_opt(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    Ok(row.and_then(|row| row.get(0)))
+}
+
 /// Views in managed tables that read a view, through whatever lies between.
 pub async fn managed_readers(session: &Session, view_id: i64) -> Result<Vec<RelationName>, Failure> {
     let sql = "select v.schema_name, v.view_name

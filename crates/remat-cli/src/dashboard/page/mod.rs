@@ -1,6 +1,7 @@
 //! The pages, one file each: `show` answers, `draw` makes the page.
 
 pub(super) mod audit;
+pub(super) mod edit;
 pub(super) mod graph;
 pub(super) mod login;
 pub(super) mod overview;

@@ -251,7 +251,7 @@ fn footprint_of(ask: &Ask, footprint: &Footprint) -> Markup {
             dt { "Analyzed" } dd { (instant(footprint.last_analyze)) }
             dt { "Owner" } dd { (part::short(&footprint.owner, 63)) }
             dt { "Read" } dd {
-                (text::count(footprint.scans)) " times"
+                (text::count(footprint.scans)) (if footprint.scans == 1 { " time" } else { " times" })
                 @if let Some(since) = footprint.since { " since " (part::clock(ask, since)) }
                 span.soft { ", refreshes that compare included" }
             }
