@@ -18,6 +18,7 @@ use crate::{
     dashboard::{
         ask::{Ask, Page, Same, encode},
         chart::{self, graph::Mark},
+        icon::Icon,
         part,
     },
     render::text,
@@ -44,7 +45,15 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
             .collect(),
         None => BTreeSet::new(),
     };
+    let wrong: BTreeSet<i64> =
+        picture.views.iter().filter(|view| is_wrong(view)).map(|view| view.id).collect();
+    let wrong: Vec<u32> = nodes
+        .iter()
+        .filter(|node| node.view_id.is_some_and(|id| wrong.contains(&id)))
+        .map(|node| node.oid)
+        .collect();
     let kept: Option<BTreeSet<u32>> = match (focus, found.is_empty()) {
+        _ if ask.word("only") == Some("wrong") => Some(neighbourhood(&nodes, &wrong, 1)),
         (Some(focus), _) => Some(neighbourhood(&nodes, &[focus.oid], depth)),
         (None, false) if nodes.len() > 60 => {
             Some(neighbourhood(&nodes, &found.iter().copied().collect::<Vec<_>>(), 1))
@@ -81,6 +90,11 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
     })
 }
 
+/// Whether somebody should look at it.
+fn is_wrong(view: &Glance) -> bool {
+    view.state.is_bad() || remat::diagnosis::over_seconds(view).is_some()
+}
+
 /// The relations that whoever asks sees: of views, those of their schemas; of tables, all that these read.
 pub(super) async fn seen(ask: &Ask) -> Result<Vec<Node>, Error> {
     let mut nodes = ask.remat().lineage().await?;
@@ -101,15 +115,26 @@ fn search(ask: &Ask, focus: Option<&Node>, depth: usize) -> Markup {
                 div.field { label for="depth" { "Removes from " (part::short(focus.name.name.as_str(), 20)) }
                     select id="depth" name="depth" data-submit { @for choice in [1, 2, 3, 5, 20] { option value=(choice) selected[choice == depth] { (choice) } } } }
             }
+            div.field {
+                label for="only" { "Of these" }
+                select id="only" name="only" data-submit {
+                    option value="" { "all" }
+                    option value="wrong" selected[ask.word("only") == Some("wrong")] { "what is wrong, and what it is joined to" }
+                }
+            }
             button type="submit" { "Show" }
-            @if focus.is_some() || ask.word("q").is_some() { a.btn.btn-quiet href=(ask.link("/graph")) { "Whole graph" } }
+            @if focus.is_some() || ask.word("q").is_some() || ask.word("only").is_some() { a.btn.btn-quiet href=(ask.link("/graph")) { "Whole graph" } }
         }
     }
 }
 
 fn legend() -> Markup {
     html! {
-        div.body.row { @for state in State::ALL { (part::state(*state)) } }
+        div.key-row {
+            @for state in State::ALL { (part::state(*state)) }
+            (part::chip(("table", Icon::Table, "plain")))
+            (part::chip(("not managed", Icon::Unknown, "plain")))
+        }
     }
 }
 
