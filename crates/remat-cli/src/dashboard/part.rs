@@ -108,7 +108,7 @@ pub(super) fn name(view: &RelationName) -> Markup {
 
 /// A run as a link.
 pub(super) fn run_link(ask: &Ask, run: i64) -> Markup {
-    html! { a href=(ask.link(&format!("/runs/{run}"))) { "run " (run) } }
+    html! { a.ref href=(ask.link(&format!("/runs/{run}"))) { "run " (run) } }
 }
 
 /// What a run is about.

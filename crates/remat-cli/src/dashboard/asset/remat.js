@@ -79,9 +79,9 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       skew = Date.parse(fresh.documentElement.dataset.now) - Date.now();
-      for (const part of fresh.querySelectorAll("[data-live][id]")) {
-        const here = document.getElementById(part.id);
-        if (here && !here.isEqualNode(part)) morph(here, part);
+      for (const here of document.querySelectorAll("[data-live][id]")) {
+        const part = fresh.getElementById(here.id);
+        if (part && !here.isEqualNode(part)) morph(here, part);
       }
       document.title = fresh.title;
       lost(false);
