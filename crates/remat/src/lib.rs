@@ -44,6 +44,7 @@ mod enqueue;
 pub mod error;
 mod face;
 pub mod failure;
+pub mod feed;
 mod inspect;
 pub mod job;
 pub mod maintain;
