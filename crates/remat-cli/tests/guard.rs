@@ -7,6 +7,8 @@
 mod http;
 #[path = "support/service.rs"]
 mod service_of_a_world;
+#[path = "support/site.rs"]
+mod site;
 mod support;
 
 use std::{
@@ -15,41 +17,16 @@ use std::{
 };
 
 use http::{Ask, Reply};
-use remat::access::{Act, NewToken, Role};
-use service_of_a_world::Served;
+use remat::access::Role;
+use site::Site;
 use support::World;
 
 const ME: &str = "/api/v1/me";
 
-/// A listener, and a token of each role.
-struct Site {
-    world: World,
-    served: Served,
-    address: String,
-}
-
-impl Site {
-    async fn start(args: &[&str]) -> Self {
-        let world = World::new().await;
-        let served = Served::start(&world, args).await;
-        let address = served.address().await;
-        Self { world, served, address }
-    }
-
-    async fn token(&self, name: &str, role: Role) -> String {
-        let token = NewToken { name: name.into(), role, schemas: Vec::new(), lasts: None };
-        self.world.remat.create_token(&token, &Act::default()).await.unwrap().1.reveal().to_owned()
-    }
-
-    fn ask(&self, ask: &Ask) -> Reply {
-        ask.send(&self.address)
-    }
-
-    /// Logs a browser in and gives its cookie.
-    fn log_in(&self, secret: &str) -> Reply {
-        let login = Ask::post("/login").form(&format!("token={secret}&next=%2Fviews%3Ftag%3Da"));
-        self.ask(&login.header("Sec-Fetch-Site", "same-origin"))
-    }
+/// Logs a browser in.
+fn log_in(site: &Site, secret: &str) -> Reply {
+    let login = Ask::post("/login").form(&format!("token={secret}&next=%2Fviews%3Ftag%3Da"));
+    site.ask(&login.header("Sec-Fetch-Site", "same-origin"))
 }
 
 #[tokio::test]
@@ -131,9 +108,9 @@ async fn a_browser_logs_in_with_a_token_and_out_again() {
     assert_eq!((page.status, page.header("location")), (303, Some("/login?next=/views%3Ftag%3Da")));
     assert_eq!(site.ask(&Ask::get("/login")).status, 200);
 
-    let failed = site.log_in("remat_no");
+    let failed = log_in(&site, "remat_no");
     assert_eq!((failed.status, failed.header("location")), (303, Some("/login?failed=1")));
-    let login = site.log_in(&secret);
+    let login = log_in(&site, &secret);
     assert_eq!((login.status, login.header("location")), (303, Some("/views?tag=a")), "{login:?}");
     let line = login.header("set-cookie").unwrap();
     assert!(
@@ -162,7 +139,7 @@ async fn a_browser_logs_in_with_a_token_and_out_again() {
 async fn another_site_can_neither_log_in_nor_change_anything() {
     let site = Site::start(&[]).await;
     let secret = site.token("ada", Role::Operator).await;
-    let cookie = site.log_in(&secret).cookie();
+    let cookie = log_in(&site, &secret).cookie();
     let login = Ask::post("/login").form(&format!("token={secret}"));
     for (name, value, status) in [
         ("X-Nothing", "", 403),
@@ -188,9 +165,9 @@ async fn who_fails_too_often_waits_and_whoever_is_in_stays_in() {
     let site = Site::start(&[]).await;
     let secret = site.token("ada", Role::Viewer).await;
     for _ in 0..10 {
-        assert_eq!(site.log_in("remat_no").header("location"), Some("/login?failed=1"));
+        assert_eq!(log_in(&site, "remat_no").header("location"), Some("/login?failed=1"));
     }
-    assert_eq!(site.log_in(&secret).header("location"), Some("/login?failed=often"));
+    assert_eq!(log_in(&site, &secret).header("location"), Some("/login?failed=often"));
     let wrong = Ask::get(ME).token(&format!("remat_{}", "0".repeat(64)));
     assert_eq!(site.ask(&wrong).status, 429);
     assert_eq!(site.ask(&Ask::get(ME).token(&secret)).status, 200);

@@ -42,16 +42,12 @@ const PAGES: [&str; 10] = [
 
 struct Site {
     world: World,
+    #[allow(dead_code, reason = "it runs as long as the value lives")]
     served: Served,
     address: String,
 }
 
 impl Site {
-    async fn start(args: &[&str]) -> Self {
-        let world = World::new().await;
-        Self::of(world, args).await
-    }
-
     async fn of(world: World, args: &[&str]) -> Self {
         let served = Served::start(&world, args).await;
         let address = served.address().await;

@@ -4,7 +4,7 @@
 //! any case.
 
 use std::{
-    io::{BufRead, BufReader, Read as _, Write as _},
+    io::{BufRead, BufReader, Write as _},
     net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},

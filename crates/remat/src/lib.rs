@@ -46,6 +46,7 @@ mod enqueue;
 pub mod error;
 mod face;
 pub mod failure;
+pub mod feed;
 pub mod freshness;
 mod inspect;
 pub mod job;

@@ -25,6 +25,7 @@ use crate::{
         live::{self, Blocking, LiveRun},
         runs,
         search::{self, Page, Search},
+        views,
         workers::{self, WorkerRow},
     },
     view::View,
@@ -152,6 +153,11 @@ impl Remat {
         let schemas = scope.schemas().map(<[String]>::to_vec);
         let search = Search { status: Some(crate::run::Status::Failed), schemas, limit, ..Search::default() };
         Ok(self.search_runs(&search).await?.runs)
+    }
+
+    /// The project that defines a view, if one does.
+    pub async fn project_of(&self, view: &RelationName) -> Result<Option<String>, Error> {
+        self.with_session(async |session| views::project_of(session, view).await).await
     }
 
     /// What reads what.

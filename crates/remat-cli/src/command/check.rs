@@ -23,8 +23,9 @@ pub(crate) struct Args {
 }
 
 /// What is wrong with a view.
-#[derive(Debug, Serialize)]
-struct Problem {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ViewProblem)]
+pub(crate) struct Problem {
     view: RelationName,
     state: State,
     #[serde(rename = "problem")]
@@ -37,8 +38,7 @@ struct Problem {
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
     let views = args.narrowing.keep(&remat, remat.status().await?, |status| &status.view).await?;
-    let max_age = args.max_age.map(|age| age.as_secs());
-    let problems: Vec<Problem> = views.iter().filter_map(|status| problem(status, max_age)).collect();
+    let problems = problems(&views, args.max_age.map(|age| age.as_secs()));
     let ok = problems.is_empty();
     let value = json!({ "ok": ok, "problems": problems });
     if ok {
@@ -47,6 +47,11 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     }
     app.out.show(&value, || problems.iter().map(line).collect());
     Ok(Exit::PastTarget)
+}
+
+/// What is wrong with these views. `max_age` is the target of those that have none, in seconds.
+pub(crate) fn problems(views: &[ViewStatus], max_age: Option<i64>) -> Vec<Problem> {
+    views.iter().filter_map(|status| problem(status, max_age)).collect()
 }
 
 fn line(problem: &Problem) -> String {

@@ -5,7 +5,7 @@ mod audit;
 mod bench;
 #[cfg(feature = "redis")]
 mod board;
-mod check;
+pub(crate) mod check;
 mod completions;
 mod create;
 mod delete;
@@ -14,7 +14,8 @@ mod explain;
 mod init;
 mod man;
 mod migrate;
-mod pause;
+mod openapi;
+pub(crate) mod pause;
 mod plan;
 mod prune;
 #[cfg(feature = "redis")]
@@ -22,9 +23,9 @@ mod publish;
 mod queue;
 mod refresh;
 mod resume;
-mod run;
+pub(crate) mod run;
 mod runs;
-mod schedule;
+pub(crate) mod schedule;
 mod serve;
 mod stats;
 mod status;
@@ -105,6 +106,9 @@ pub(crate) enum Command {
     Token(token::Args),
     /// List who asked for what over HTTP, and who gave access.
     Audit(audit::Args),
+    /// Print the OpenAPI document of the HTTP interface.
+    #[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
+    Openapi(openapi::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print or write manual pages.
@@ -151,6 +155,7 @@ impl Command {
             Self::Board(args) => board::run(app, &args).await,
             Self::Token(args) => token::run(app, &args).await,
             Self::Audit(args) => audit::run(app, &args).await,
+            Self::Openapi(args) => openapi::run(app, &args),
             Self::Completions(args) => Ok(completions::run(app, &args)),
             Self::Man(args) => man::run(app, &args),
         }

@@ -27,8 +27,8 @@ use tokio::sync::Mutex;
 
 use crate::http::{Principal, Problem, Web};
 
-/// For how long what was read of all views serves the next page as well.
-const HOLDS: Duration = Duration::from_millis(900);
+/// For how long what was read of all views serves the next page as well: less than the script waits after an event.
+const HOLDS: Duration = Duration::from_millis(300);
 
 /// What was read of all views a moment ago, for all who ask at the same time.
 #[derive(Clone, Default)]
@@ -37,7 +37,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// All views at one moment, at most a second ago. Those who ask at the same time share one reading.
+    /// All views at one moment, a moment ago at most. Those who ask at the same time share one reading.
     async fn picture(&self, web: &Web) -> Result<Arc<Picture>, Error> {
         let mut known = self.picture.lock().await;
         if let Some((read, picture)) = &*known
@@ -165,9 +165,16 @@ impl Ask {
         Err(Error::new(ErrorKind::NotFound, format!("run {id} is not known")))
     }
 
-    /// Leaves in the audit what was asked for here.
-    pub(super) async fn record(&self, action: &str, object: &str, run_id: Option<i64>) -> Result<(), Error> {
-        self.remat().record_act(&Act { run_id, ..self.who.act(action, Some(object)) }).await
+    /// Leaves in the audit what was asked for here of a view.
+    pub(super) async fn record(
+        &self,
+        action: &str,
+        view: &RelationName,
+        run_id: Option<i64>,
+    ) -> Result<(), Error> {
+        let object = view.to_string();
+        let act = self.who.act(action, Some(&object));
+        self.remat().record_act(&Act { run_id, schema: Some(view.schema.as_str()), ..act }).await
     }
 
     /// The path of a link.

@@ -8,23 +8,30 @@ mod api;
 mod attempts;
 mod cookie;
 mod door;
+mod extract;
 mod guard;
 mod headers;
 mod host;
 mod listen;
+mod live;
 mod login;
 mod mount;
+mod once;
 mod origin;
 mod probe;
 mod problem;
 mod who;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
 
 use axum::http::Method;
 use axum::routing::{get, post};
 pub(crate) use door::{Door, DoorOptions};
 use listen::Site;
+pub(crate) use live::Live;
 pub(crate) use login::local_path;
 pub(crate) use mount::{Mount, Place};
 pub(crate) use problem::Problem;
@@ -55,6 +62,11 @@ pub(crate) struct Web {
     pub(crate) backend: Arc<dyn JobBackend>,
     /// What the pages read of all views a moment ago.
     pub(crate) known: dashboard::Known,
+    /// What changes, for whoever watches.
+    pub(crate) live: Live,
+    /// Where views are published, if anybody says where.
+    #[cfg(feature = "redis")]
+    pub(crate) publisher: Option<remat::publish::Publisher>,
 }
 
 impl Web {
@@ -72,24 +84,33 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     })
 }
 
-/// Everything that is answered, the document of the API, and the table of the routes.
-fn site(web: &Web) -> (Site, OpenApi, Vec<Place>) {
-    let mount = Mount::new(web);
+/// The document of the API, made once.
+pub(crate) fn document() -> &'static OpenApi {
+    static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| api::mount(Mount::new(None)).document());
+    &DOCUMENT
+}
+
+/// Every route with its role.
+fn routes(mount: Mount) -> Mount {
     let mount = mount
         .open(Method::GET, "/login", get(dashboard::login))
         .open(Method::POST, "/login", post(login::log_in))
         .post("/logout", Role::Viewer, login::log_out);
-    let mount = dashboard::mount(api::mount(mount));
-    let (router, document, places) = mount.finish();
+    dashboard::mount(api::mount(mount))
+}
+
+/// Everything that is answered, and the table of the routes.
+fn site(web: &Web) -> (Site, Vec<Place>) {
+    let (router, places) = routes(Mount::new(Some(web))).finish(web);
     let router = probe::routes(&web.remat, &web.health, &web.stop).fallback_service(router);
-    (Site { router, base: Arc::clone(&web.base) }, document, places)
+    (Site { router, base: Arc::clone(&web.base) }, places)
 }
 
 /// Answers probes, and everything else to whom the door lets in, until the process ends.
 pub(crate) async fn answer(listener: TcpListener, web: Web) {
     let who = if web.door.no_auth { "everybody on this machine, as admin" } else { "tokens and logins" };
     say_where(&listener, &format!("listening for {who}; GET /healthz and /readyz are answered to all"));
-    let (site, ..) = site(&web);
+    let (site, _) = site(&web);
     listen::forever(listener, site).await;
 }
 

@@ -29,14 +29,15 @@ pub(crate) struct Place {
 
 /// The routes so far.
 pub(crate) struct Mount {
-    web: Web,
+    /// None where they are described and not served.
+    web: Option<Web>,
     router: OpenApiRouter<Web>,
     places: Vec<Place>,
 }
 
 impl Mount {
-    pub(crate) fn new(web: &Web) -> Self {
-        Self { web: web.clone(), router: OpenApiRouter::with_openapi(api::document()), places: Vec::new() }
+    pub(crate) fn new(web: Option<&Web>) -> Self {
+        Self { web: web.cloned(), router: OpenApiRouter::with_openapi(api::document()), places: Vec::new() }
     }
 
     /// A page: reads.
@@ -59,8 +60,7 @@ impl Mount {
     }
 
     fn page(mut self, method: Method, path: &str, role: Role, routes: MethodRouter<Web>) -> Self {
-        let guarded = routes.route_layer(from_fn_with_state((self.web.clone(), role), guard::needs));
-        self.router = self.router.route(path, guarded);
+        self.router = self.router.route(path, guarded(self.web.as_ref(), role, routes));
         self.places.push(Place { method, path: path.to_owned(), role: Some(role) });
         self
     }
@@ -84,26 +84,36 @@ impl Mount {
             ];
             for (method, operation) in operations {
                 let Some(operation) = operation else { continue };
-                api::describe(operation, role);
+                api::describe(operation, &method, path, role);
                 self.places.push(Place { method, path: path.clone(), role: Some(role) });
             }
         }
-        let guarded = routes.route_layer(from_fn_with_state((self.web.clone(), role), guard::needs));
-        self.router = self.router.routes((schemas, paths, guarded));
+        self.router = self.router.routes((schemas, paths, guarded(self.web.as_ref(), role, routes)));
         self
     }
 
-    /// The router with all that stands before it, the document of the API, and the table.
-    pub(crate) fn finish(self) -> (Router, OpenApi, Vec<Place>) {
-        let web = self.web;
-        let (router, document) = self.router.split_for_parts();
+    /// The document of the API.
+    pub(crate) fn document(self) -> OpenApi {
+        self.router.into_openapi()
+    }
+
+    /// The router with all that stands before it, and the table.
+    pub(crate) fn finish(self, web: &Web) -> (Router, Vec<Place>) {
+        let (router, _) = self.router.split_for_parts();
         let nothing = any(async || Problem::not_found("there is nothing here").into_response());
         let nothing = nothing.layer(from_fn_with_state((web.clone(), Role::Viewer), guard::needs));
         let router = router
             .fallback_service(nothing)
             .layer(DefaultBodyLimit::max(guard::BODY_BYTES_MAX))
             .layer(from_fn_with_state(web.clone(), guard::admit))
-            .with_state(web);
-        (router, document, self.places)
+            .with_state(web.clone());
+        (router, self.places)
+    }
+}
+
+fn guarded(web: Option<&Web>, role: Role, routes: MethodRouter<Web>) -> MethodRouter<Web> {
+    match web {
+        Some(web) => routes.route_layer(from_fn_with_state((web.clone(), role), guard::needs)),
+        None => routes,
     }
 }

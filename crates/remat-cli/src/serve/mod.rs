@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Instant};
 pub(crate) use options::{Charge, WorkOptions};
 use remat::{
     Remat,
-    backend::JobBackend,
+    backend::{JobBackend, PostgresBackend},
     daemon::{Daemon, DaemonSettings},
     error::Error,
     service::{Service, verifier::Verifier, worker::WorkerSettings},
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::App,
     exit::Exit,
-    http::{self, Door},
+    http::{self, Door, Live},
     serve::signals::Signals,
 };
 
@@ -50,7 +50,14 @@ struct Ready {
     /// Who is let in beside the probes.
     door: Option<(Door, String)>,
     backend: Arc<dyn JobBackend>,
+    #[cfg(feature = "redis")]
+    publisher: Option<remat::publish::Publisher>,
     name: String,
+}
+
+/// Whoever asks over HTTP does not wait for the work: with `inline` the workers of this process find it.
+fn reached_from_pages(remat: &Remat, backend: Arc<dyn JobBackend>) -> Arc<dyn JobBackend> {
+    if backend.kind() == "inline" { Arc::new(PostgresBackend::new(remat)) } else { backend }
 }
 
 async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
@@ -85,7 +92,16 @@ async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
     let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
     let database = remat.target().to_string();
     tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");
-    Ok(Ready { remat, daemon, listener, door: charge.door.take(), backend, name })
+    Ok(Ready {
+        #[cfg(feature = "redis")]
+        publisher: app.publisher().ok(),
+        remat,
+        daemon,
+        listener,
+        door: charge.door.take(),
+        backend,
+        name,
+    })
 }
 
 /// What a daemon does beside what is its own: it publishes, where `[publish]` says where.
@@ -108,7 +124,8 @@ impl Ready {
             let (remat, health, stop) = (remat.clone(), health.clone(), signals.stop());
             match self.door {
                 Some((door, base)) => {
-                    let (base, door, backend) = (Arc::from(base), Arc::new(door), self.backend);
+                    let (base, door, live) = (Arc::from(base), Arc::new(door), Live::new(&remat));
+                    let backend = reached_from_pages(&remat, self.backend);
                     let web = http::Web {
                         remat,
                         health,
@@ -117,6 +134,9 @@ impl Ready {
                         door,
                         backend,
                         known: crate::dashboard::Known::default(),
+                        live,
+                        #[cfg(feature = "redis")]
+                        publisher: self.publisher,
                     };
                     tokio::spawn(http::answer(listener, web));
                 }

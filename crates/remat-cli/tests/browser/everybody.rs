@@ -41,7 +41,9 @@ fn serious(browser: &Browser) -> Vec<String> {
 async fn everybody_can_use_every_page_in_the_light_and_in_the_dark() {
     let site = Site::start().await;
     let mut found = Vec::new();
-    for (how, scheme, width) in [("by day", "light", 1280), ("by night", "dark", 1280), ("on a phone", "light", 360)] {
+    for (how, scheme, width) in
+        [("by day", "light", 1280), ("by night", "dark", 1280), ("on a phone", "light", 360)]
+    {
         site.browser.prefer(scheme);
         site.browser.resize(width, 740);
         for path in PAGES {

@@ -7,6 +7,7 @@
 )]
 
 use std::{
+    fmt::Write as _,
     io::{Read as _, Write as _},
     net::TcpStream,
     time::Duration,
@@ -78,11 +79,11 @@ impl Ask {
             head.push_str("Host: localhost\r\n");
         }
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         let body = self.body.clone().unwrap_or_default();
         if self.body.is_some() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            write!(head, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         let _ = write!(stream, "{head}\r\n{body}");
         let mut answer = Vec::new();
@@ -133,4 +134,43 @@ fn unchunked(mut body: &str) -> String {
         body = rest[size..].trim_start_matches("\r\n");
     }
     text
+}
+
+/// A stream of server-sent events.
+pub(crate) struct Stream {
+    stream: TcpStream,
+    pub(crate) heard: String,
+}
+
+impl Stream {
+    /// Opens one and waits until it says where it begins.
+    pub(crate) fn open(address: &str, token: &str, last: Option<&str>) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        write!(
+            stream,
+            "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\
+             Authorization: Bearer {token}\r\n{last}\r\n"
+        )
+        .unwrap();
+        let mut opened = Self { stream, heard: String::new() };
+        opened.until("\nid: ");
+        opened
+    }
+
+    /// Reads until this was heard.
+    pub(crate) fn until(&mut self, text: &str) {
+        let mut part = [0; 4_096];
+        while !self.heard.contains(text) {
+            let read = self.stream.read(&mut part).unwrap_or(0);
+            assert!(read > 0, "it ended before \"{text}\": {}", self.heard);
+            self.heard.push_str(&String::from_utf8_lossy(&part[..read]));
+        }
+    }
+
+    /// The last id that was heard.
+    pub(crate) fn last_id(&self) -> &str {
+        self.heard.rsplit_once("\nid: ").unwrap().1.lines().next().unwrap()
+    }
 }

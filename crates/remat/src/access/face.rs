@@ -14,7 +14,11 @@ use crate::{
     failure::FailureKind,
     name::Identifier,
     pg::in_transaction,
-    store::{audit, idempotency, sessions, tokens},
+    store::{
+        audit,
+        idempotency::{self, Answer, Known},
+        sessions, tokens,
+    },
 };
 
 /// How long a browser stays logged in.
@@ -146,6 +150,21 @@ impl Remat {
     /// Lines of the audit, the newest first.
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditLine>, Error> {
         self.with_session(async |session| Ok(audit::list(session, filter).await?)).await
+    }
+
+    /// Takes the key of a request, or tells what is known of it. `request` is what [`super::request_hash`] makes of it.
+    pub async fn take_request_key(&self, who: &str, key: &str, request: &[u8; 32]) -> Result<Known, Error> {
+        self.with_session(async |session| Ok(idempotency::take(session, who, key, request).await?)).await
+    }
+
+    /// Keeps what was answered to the request of a key.
+    pub async fn answer_request_key(&self, who: &str, key: &str, answer: &Answer) -> Result<(), Error> {
+        self.with_session(async |session| Ok(idempotency::answer(session, who, key, answer).await?)).await
+    }
+
+    /// Gives the key of a request back that failed.
+    pub async fn release_request_key(&self, who: &str, key: &str) -> Result<(), Error> {
+        self.with_session(async |session| Ok(idempotency::release(session, who, key).await?)).await
     }
 
     /// Deletes what is kept for a time only: sessions whose time is over, and answers to requests of yesterday.

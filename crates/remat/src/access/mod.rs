@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use face::{NewToken, SESSION_LASTS};
 pub use role::Role;
 pub use scope::Scope;
-pub use secret::Secret;
+pub use secret::{Secret, request_hash};
 
 /// Who was let in, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub struct Grant {
 }
 
 /// A token as it is listed: everything but its secret.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Token {
     /// Its name, never given twice.
@@ -77,6 +78,7 @@ pub struct Act<'a> {
 }
 
 /// A line of the audit.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AuditLine {
     /// Counts the lines.

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 /// assert!(Role::Editor.may(Role::Operator));
 /// assert!(!Role::Viewer.may(Role::Operator));
 /// ```
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {

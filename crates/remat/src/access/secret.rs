@@ -52,6 +52,16 @@ pub(crate) fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// What a request hashes to, of all its parts: the same parts are the same request.
+pub fn request_hash(parts: &[&str]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().into()
+}
+
 /// What is kept of a presented secret; nothing for a text that no secret of ours looks like, however long it is.
 pub(crate) fn presented(text: &str) -> Option<[u8; 32]> {
     let rest = text.strip_prefix(PREFIX)?;

@@ -71,7 +71,7 @@ create table remat.idempotency_keys (
     -- null until it is answered
     status       integer,
     location     text,
-    body         jsonb,
+    body         json,
     created_at   timestamptz not null default clock_timestamp(),
     primary key (who, key)
 );

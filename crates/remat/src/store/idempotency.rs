@@ -67,7 +67,7 @@ pub async fn answer(session: &Session, who: &str, key: &str, answer: &Answer) ->
         (&key as _, Type::TEXT),
         (&status as _, Type::INT4),
         (&answer.location as _, Type::TEXT),
-        (&answer.body as _, Type::JSONB),
+        (&answer.body as _, Type::JSON),
     ];
     session.execute(sql, &params).await.map(drop)
 }

@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 pub mod backlog;
 pub mod captures;
+pub mod changes;
 pub mod events;
 pub mod fills;
 pub mod fires;

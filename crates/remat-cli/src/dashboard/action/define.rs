@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{body::Body, http::Response};
 use remat::{
+    apply::ProjectPlan,
     error::{Error, ErrorKind},
     name::{Identifier, RelationName},
     view::Definition,
@@ -13,7 +14,7 @@ use super::{Typed, back, typed};
 use crate::{
     dashboard::{
         ask::{Ask, Page},
-        page::edit::{self, Fields},
+        page::edit::{self, Fields, Planned},
         part,
     },
     values,
@@ -27,13 +28,16 @@ pub(in crate::dashboard) async fn plan(ask: Ask, form: Typed) -> Response<Body> 
     let fields = fields(&form);
     let planned = async {
         let definition = definition(&ask, &fields).await?;
-        let planned = ask.remat().plan_definition(&definition).await?;
-        let view = ask.remat().view(&definition.name).await.ok();
-        let dependents = match &view {
-            Some(view) => ask.remat().dependents(view).await?,
-            None => Vec::new(),
+        let plan = ask.remat().plan_view(&definition).await?;
+        let whole = ProjectPlan { views: plan.clone(), jobs: Vec::new(), queues: Vec::new() };
+        let sql = ask.remat().plan_sql(&whole).await?.into_iter().flat_map(|(_, statements)| statements);
+        let dependents = match ask.remat().view(&definition.name).await {
+            Ok(view) => ask.remat().dependents(&view).await?,
+            Err(_) => Vec::new(),
         };
-        Ok::<Page, Error>(edit::planned(&ask, &fields, &planned, &dependents))
+        let project = ask.remat().project_of(&definition.name).await?;
+        let planned = Planned { plan, sql: sql.collect(), project, dependents };
+        Ok::<Page, Error>(edit::planned(&ask, &fields, &planned))
     };
     let page = planned.await.unwrap_or_else(|error| edit::refused(&ask, &fields, &error));
     ask.answer(Ok(page))
@@ -66,13 +70,16 @@ pub(in crate::dashboard) async fn apply(ask: Ask, form: Typed) -> Response<Body>
 async fn applied(ask: &Ask, fields: &Fields, is_sure: bool) -> Result<RelationName, Error> {
     let definition = definition(ask, fields).await?;
     let name = definition.name.clone();
-    ask.record("define", &name.to_string(), None).await?;
+    ask.record("view.define", &name, None).await?;
     let remat = ask.remat().clone();
     // Whoever closes the browser meanwhile does not break it off.
-    let deed = tokio::spawn(async move { remat.apply_definition(&definition, is_sure).await });
+    let deed = tokio::spawn(async move {
+        let plan = remat.plan_view(&definition).await?;
+        remat.apply_view(&plan, is_sure).await
+    });
     match tokio::time::timeout(PATIENCE, deed).await {
         Ok(Ok(done)) => {
-            if let Some(run) = done?.and_then(|applied| applied.run) {
+            for run in done?.into_iter().filter_map(|applied| applied.run) {
                 run.check()?;
             }
         }

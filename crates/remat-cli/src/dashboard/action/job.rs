@@ -14,8 +14,8 @@ pub(in crate::dashboard) async fn run(ask: Ask, form: Typed) -> Response<Body> {
         if !ask.who.scope.is_all() {
             return Err(Error::new(ErrorKind::NotFound, format!("job \"{job}\" is not scheduled")));
         }
-        ask.record("run_job", job, None).await?;
-        ask.remat().fire_now(ask.web.backend.as_ref(), job).await
+        ask.remat().record_act(&ask.who.act("job.run", Some(job))).await?;
+        ask.remat().run_job(ask.web.backend.as_ref(), job).await
     };
     match fired.await {
         Ok(runs) => {

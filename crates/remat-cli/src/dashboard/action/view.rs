@@ -61,7 +61,7 @@ pub(in crate::dashboard) async fn pause(
         let view = ask.view(schema, name).await?;
         let reason = typed(&form, "reason").map(str::to_owned);
         let pause = Pause { by: ask.who.name.clone(), reason, until: until(&ask, &form)? };
-        ask.record("pause", &view.definition.name.to_string(), None).await?;
+        ask.record("view.pause", &view.definition.name, None).await?;
         ask.remat().pause(&view, &pause).await?;
         Ok((part::view_path(&view.definition.name), "pause"))
     };
@@ -71,7 +71,7 @@ pub(in crate::dashboard) async fn pause(
 pub(in crate::dashboard) async fn resume(ask: Ask, Path((schema, name)): Named) -> Response<Body> {
     let done = async {
         let view = ask.view(schema, name).await?;
-        ask.record("resume", &view.definition.name.to_string(), None).await?;
+        ask.record("view.resume", &view.definition.name, None).await?;
         ask.remat().resume(&view).await?;
         Ok((part::view_path(&view.definition.name), "resume"))
     };
@@ -92,7 +92,7 @@ async fn enqueue(ask: &Ask, view: &View, job: Job) -> Done {
     let word = job.operation().as_str();
     let enqueued =
         ask.remat().enqueue_job(ask.web.backend.as_ref(), view, job, None, Trigger::Manual).await?;
-    ask.record(word, &view.definition.name.to_string(), Some(enqueued.run_id)).await?;
+    ask.record(&format!("view.{word}"), &view.definition.name, Some(enqueued.run_id)).await?;
     let said = match (enqueued.outcome, word) {
         (Outcome::Joined, _) => "joined",
         (Outcome::Skipped, _) => "skipped",

@@ -112,8 +112,7 @@
     poll(true);
     if (!window.EventSource) return;
     source = new EventSource(`${base}/api/v1/events`);
-    source.onmessage = soon;
-    for (const kind of (root.dataset.events || "").split(" ").filter(Boolean)) source.addEventListener(kind, soon);
+    for (const kind of ["run", "event", "reset"]) source.addEventListener(kind, soon);
     source.onerror = () => { if (source && source.readyState === EventSource.CLOSED) { source = null; } };
   };
   const deaf = () => { if (source) source.close(); source = null; poll(false); };

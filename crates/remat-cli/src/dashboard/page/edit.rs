@@ -3,9 +3,8 @@
 use axum::{extract::Path, response::IntoResponse};
 use maud::{Markup, html};
 use remat::{
-    apply::DefinitionPlan,
     error::Error,
-    plan::{DiffLine, Side, Step},
+    plan::{DiffLine, Plan, Side, Step},
     run::RowCount,
     view::{Definition, Strategy},
 };
@@ -41,6 +40,18 @@ pub(in crate::dashboard) async fn edit(
         Ok::<_, Error>(page(&ask, &title, form(&ask, &Fields::of(&view.definition), project.as_deref())))
     };
     ask.answer(page.await)
+}
+
+/// What applying a definition would do.
+pub(in crate::dashboard) struct Planned {
+    /// At most one step.
+    pub(in crate::dashboard) plan: Plan,
+    /// The SQL of the step, for people to read.
+    pub(in crate::dashboard) sql: Vec<String>,
+    /// The project that defines the view, if one does.
+    pub(in crate::dashboard) project: Option<String>,
+    /// What reads the view.
+    pub(in crate::dashboard) dependents: Vec<String>,
 }
 
 /// What stands in the form, as it was typed.
@@ -102,7 +113,7 @@ impl Fields {
 }
 
 fn page(_ask: &Ask, title: &str, body: Markup) -> Page {
-    let same = Same::new("remat plan · remat apply", "POST /api/v1/plan");
+    let same = Same::new("remat plan · remat apply", "PUT /api/v1/views/{view}?dry_run=true");
     Page { title: title.to_owned(), place: "/views", body, same }
 }
 
@@ -168,12 +179,7 @@ fn choice(name: &str, label: &str, value: &str, words: &[&str]) -> Markup {
 }
 
 /// What would follow, and the button that does it.
-pub(in crate::dashboard) fn planned(
-    ask: &Ask,
-    fields: &Fields,
-    planned: &DefinitionPlan,
-    dependents: &[String],
-) -> Page {
+pub(in crate::dashboard) fn planned(ask: &Ask, fields: &Fields, planned: &Planned) -> Page {
     let step = planned.plan.steps.first();
     let body = html! {
         header.head { div {
@@ -181,7 +187,7 @@ pub(in crate::dashboard) fn planned(
             h1 { @match step { Some(step) => { (part::short(&step.summary(), 200)) } None => { "Nothing would change" } } }
             p.soft { "Nothing is changed yet." }
         } }
-        @if let Some(step) = step { (told(step, planned, dependents)) }
+        @if let Some(step) = step { (told(step, planned)) }
         div.row {
             @if let Some(step) = step {
                 form.row method="post" action=(ask.link("/views/apply")) {
@@ -199,7 +205,7 @@ pub(in crate::dashboard) fn planned(
     page(ask, "Plan", body)
 }
 
-fn told(step: &Step, planned: &DefinitionPlan, dependents: &[String]) -> Markup {
+fn told(step: &Step, planned: &Planned) -> Markup {
     let changes = step.changes();
     let diff = step.query_diff();
     let nothing = || part::nothing();
@@ -219,10 +225,10 @@ fn told(step: &Step, planned: &DefinitionPlan, dependents: &[String]) -> Markup 
             } } }))
         }
         @if step.alteration().is_some() && !diff.is_empty() { (part::card("query", "The query", &html! {}, &html! { (lines(&diff)) })) }
-        @if !dependents.is_empty() {
-            (part::card("dependents", "What reads it", &html! { (dependents.len()) }, &html! {
+        @if !planned.dependents.is_empty() {
+            (part::card("dependents", "What reads it", &html! { (planned.dependents.len()) }, &html! {
                 p.small.soft { "These stay; what is rebuilt keeps what reads it, or refuses." }
-                ul { @for dependent in dependents { li.small { (part::short(dependent, 160)) } } }
+                ul { @for dependent in &planned.dependents { li.small { (part::short(dependent, 160)) } } }
             }))
         }
         (part::card("sql", "The SQL of it", &html! {}, &html! { pre { code { (part::lines(&planned.sql.join("\n"))) } } }))

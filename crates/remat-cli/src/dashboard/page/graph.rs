@@ -86,7 +86,8 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
         title: "Graph".into(),
         place: "/graph",
         body,
-        same: Same::new("remat status", "GET /api/v1/graph").sql("select * from remat.reads()"),
+        same: Same::new("remat status", "GET /api/v1/views/{view}/dependents")
+            .sql("select * from remat.reads()"),
     })
 }
 

@@ -47,7 +47,8 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
             }
         }
     };
-    let same = Same::new("remat workers · remat queue", "GET /api/v1/system");
+    let same =
+        Same::new("remat workers · remat queue", "GET /api/v1/workers · /api/v1/queues · /api/v1/health");
     Ok(Page { title: "System".into(), place: "/system", body, same })
 }
 

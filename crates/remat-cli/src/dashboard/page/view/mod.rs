@@ -90,10 +90,9 @@ async fn draw(ask: &Ask, schema: String, name: String) -> Result<Page, Error> {
         (history::runs(ask, &told))
     };
     let name = told.view.definition.name.to_string();
-    let path = part::view_path(&told.view.definition.name);
     let same = Same::new(
         format!("remat status {name} · remat refresh {name} · remat runs {name}"),
-        format!("GET /api/v1{path}"),
+        format!("GET /api/v1/views/{name}"),
     )
     .sql(format!("select remat.refresh({})", remat::name::literal(&told.view.definition.name.to_sql())));
     Ok(Page { title: name, place: "/views", body, same })
