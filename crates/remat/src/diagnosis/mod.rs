@@ -336,3 +336,6 @@ pub fn roots_of(views: &[Glance]) -> Vec<i64> {
 pub fn seconds_since(instant: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(instant).max(SignedDuration::ZERO).as_secs_f64()
 }
+
+#[cfg(test)]
+mod tests;
