@@ -33,6 +33,7 @@
 //! ```
 
 pub mod access;
+pub mod alert;
 pub mod apply;
 pub mod backend;
 mod builder;
@@ -63,6 +64,7 @@ mod snapshot;
 pub mod status;
 pub mod store;
 mod strategy;
+pub mod telemetry;
 pub mod view;
 
 pub use builder::Builder;

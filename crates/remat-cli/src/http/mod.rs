@@ -4,6 +4,7 @@
 //! that role may; only then is anything read. A route says its role where it is mounted, so none can forget to.
 //! There is no SQL here: routes ask the library.
 
+mod metrics;
 mod probe;
 mod who;
 
@@ -59,7 +60,7 @@ pub(crate) async fn answer(listener: TcpListener, web: Web) {
         }
         Err(_) => {}
     }
-    let routes = Router::new().merge(probe::routes(&web));
+    let routes = Router::new().merge(probe::routes(&web)).merge(metrics::routes(&web));
     if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(%error, "the listener has ended");
     }

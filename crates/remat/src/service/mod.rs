@@ -11,6 +11,7 @@ mod own_session;
 pub mod pruner;
 #[cfg(feature = "redis")]
 mod publisher;
+pub mod recorder;
 pub mod rescuer;
 pub mod scheduler;
 pub mod verifier;
