@@ -34,12 +34,15 @@
 
 pub mod access;
 pub mod alert;
+mod alerting;
 pub mod apply;
 pub mod backend;
 mod builder;
 pub mod capture;
 pub mod compare;
 pub mod daemon;
+#[cfg(feature = "alerts")]
+mod deliver;
 pub mod embedded;
 mod enqueue;
 pub mod error;
@@ -67,5 +70,6 @@ mod strategy;
 pub mod telemetry;
 pub mod view;
 
+pub use alerting::NewMute;
 pub use builder::Builder;
 pub use face::Remat;

@@ -15,7 +15,7 @@ use remat::{
     Remat,
     daemon::{Daemon, DaemonSettings},
     error::Error,
-    service::{Service, verifier::Verifier, worker::WorkerSettings},
+    service::{Service, alerter::Alerter, verifier::Verifier, worker::WorkerSettings},
 };
 use tokio::net::TcpListener;
 
@@ -76,16 +76,22 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
     Ok(Ready { remat, daemon, listener, name })
 }
 
-/// What a daemon does beside what is its own: it publishes, where `[publish]` says where.
+/// What a daemon does beside what is its own: it judges alerts and sends their messages, and it publishes, where
+/// `[publish]` says where.
 fn services(app: &App, remat: &Remat, charge: &Charge) -> Result<Vec<Box<dyn Service>>, Error> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
+    if charge.alerts {
+        services.push(Box::new(Alerter::new(remat)));
+        #[cfg(feature = "alerts")]
+        services.push(Box::new(remat::service::deliverer::Deliverer::new(remat)));
+    }
     #[cfg(feature = "redis")]
     if charge.publishes {
         let publisher = app.publisher()?;
         services.push(Box::new(remat::publish::PublishService { remat: remat.clone(), publisher }));
     }
     #[cfg(not(feature = "redis"))]
-    let _ = (app, remat, charge, &mut services);
+    let _ = app;
     Ok(services)
 }
 

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    facts::Facts,
     judge::{Finding, Subject},
-    rule::{MAIN, RuleKind},
+    message::Resolution,
+    rule::{MAIN, RuleKind, Rules},
 };
 
 /// How long a view may need to recover once its cause has ended.
@@ -30,8 +32,17 @@ pub struct Open {
     pub view_id: Option<i64>,
     /// Whether it was told.
     pub is_announced: bool,
-    /// When the alert that explained it ended, if one did.
+    /// Whether another alert has explained it.
+    pub is_explained: bool,
+    /// When that one ended, if it has.
     pub cause_ended_at: Option<Timestamp>,
+}
+
+impl Open {
+    /// Whether it may be what is left of something that has ended, or ends now.
+    fn recovers(&self, now: Timestamp) -> bool {
+        self.is_explained && self.cause_ended_at.is_none_or(|ended| now.duration_since(ended) < RECOVERY)
+    }
 }
 
 /// What somebody does not want to hear of.
@@ -60,6 +71,13 @@ pub struct Standing {
     pub reads: BTreeMap<i64, BTreeSet<i64>>,
 }
 
+impl Standing {
+    /// Whether somebody does not want to hear of this.
+    pub fn mutes_hide(&self, rule: &str, view_id: Option<i64>) -> bool {
+        self.mutes.iter().any(|mute| mute.hides(rule, view_id))
+    }
+}
+
 /// What follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
@@ -76,14 +94,12 @@ pub struct Decision {
 /// Decides.
 pub fn decide(now: Timestamp, findings: &[Finding], standing: &Standing) -> Decision {
     let causes = causes(findings, &standing.reads);
-    let is_muted = |rule: &str, view| standing.mutes.iter().any(|mute| mute.hides(rule, view));
+    let is_muted = |rule: &str, view| standing.mutes_hide(rule, view);
     let mut decision = Decision::default();
     for finding in findings {
         let key = finding.key();
         let open = standing.open.iter().find(|open| open.key == key);
-        let recovers = open
-            .and_then(|open| open.cause_ended_at)
-            .is_some_and(|ended| now.duration_since(ended) < RECOVERY);
+        let recovers = open.is_some_and(|open| open.recovers(now));
         let is_hidden =
             causes.contains_key(&key) || recovers || is_muted(&finding.rule, finding.subject.view_id());
         if !is_hidden && open.is_none_or(|open| !open.is_announced) {
@@ -99,6 +115,29 @@ pub fn decide(now: Timestamp, findings: &[Finding], standing: &Standing) -> Deci
         ended.map(|open| (open.id, open.is_announced && !is_muted(&open.rule, open.view_id))).collect();
     decision.causes = causes;
     decision
+}
+
+/// Why an alert ended.
+pub fn resolution(open: &Open, facts: &Facts, rules: &Rules) -> Resolution {
+    if let Some(id) = open.view_id {
+        let Some(view) = facts.views.iter().find(|view| view.id == id) else { return Resolution::Gone };
+        if view.is_paused {
+            return Resolution::Paused;
+        }
+        let judges = rules.of_view(open.kind, view).map(|(name, _)| name);
+        return if judges == Some(&open.rule) { Resolution::Well } else { Resolution::Ruled };
+    }
+    let is_gone = match open.key.split_once(':').and_then(|(_, subject)| subject.split_once('/')) {
+        Some(("worker", id)) => !facts.workers.iter().any(|worker| worker.id.to_string() == id),
+        Some(("job", name)) => !facts.jobs.iter().any(|job| job.name == name),
+        _ => false,
+    };
+    let is_on = rules.all.enabled && rules.get(&open.rule).is_some_and(|rule| rule.enabled);
+    match (is_gone, is_on) {
+        (true, _) => Resolution::Gone,
+        (false, true) => Resolution::Well,
+        (false, false) => Resolution::Ruled,
+    }
 }
 
 /// What explains what: the end of each chain, so that one alert is told for all that follows from it.

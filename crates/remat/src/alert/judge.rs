@@ -93,8 +93,8 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn new(reason: String, advice: impl Into<String>, run_id: Option<i64>) -> Option<Self> {
-        Some(Self { reason, advice: advice.into(), run_id })
+    fn new(reason: String, advice: impl Into<String>, run_id: Option<i64>) -> Self {
+        Self { reason, advice: advice.into(), run_id }
     }
 
     fn found(self, (name, rule): (&str, &Rule), subject: Subject) -> Finding {
@@ -160,11 +160,17 @@ fn of_failures(kind: RuleKind, rule: &Rule, failed: &Failed) -> Option<Verdict> 
     let Failed { run_id, message, in_a_row, is_retried, .. } = failed;
     let advice = failed.hint.clone().unwrap_or_else(|| format!("See `remat run {run_id}`."));
     match kind {
-        RuleKind::Failed if !is_retried => Verdict::new(format!("failed: {message}"), advice, Some(*run_id)),
+        RuleKind::Failed if !is_retried => {
+            Some(Verdict::new(format!("failed: {message}"), advice, Some(*run_id)))
+        }
         RuleKind::Streak if *in_a_row >= i64::from(rule.failures) => {
             let times =
                 if *in_a_row >= 100 { "100 times or more".into() } else { format!("{in_a_row} times") };
-            Verdict::new(format!("failed {times} in a row, the last time: {message}"), advice, Some(*run_id))
+            Some(Verdict::new(
+                format!("failed {times} in a row, the last time: {message}"),
+                advice,
+                Some(*run_id),
+            ))
         }
         _ => None,
     }
@@ -191,13 +197,13 @@ fn slow(rule: &Rule, view: &ViewFacts) -> Option<Verdict> {
         let reason = format!(
             "is slow: its refresh has been at work for {took}, the last {count} took {usual} on average"
         );
-        return Verdict::new(reason, advice, Some(live.run_id));
+        return Some(Verdict::new(reason, advice, Some(live.run_id)));
     }
     let (last, earlier) = view.took_ms.split_first()?;
     let (took, usual, count) = judged(*last as f64, earlier)?;
     let reason =
         format!("is slow: its last refresh took {took}, the {count} before it took {usual} on average");
-    Verdict::new(reason, advice, None)
+    Some(Verdict::new(reason, advice, None))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "targets are far below the limits of a float")]
@@ -213,22 +219,14 @@ fn stale(rule: &Rule, view: &ViewFacts) -> Option<Verdict> {
     let reason = || {
         format!("is stale: its data is {} old, the target is {}", time_in_words(age), time_in_words(target))
     };
-    if age > target + grace {
-        Verdict::new(reason(), advice, view.live.map(|live| live.run_id))
-    } else {
-        None
-    }
+    (age > target + grace).then(|| Verdict::new(reason(), advice, view.live.map(|live| live.run_id)))
 }
 
 fn missing(view: &ViewFacts) -> Option<Verdict> {
     let is_gone = view.is_made && view.state == State::Absent;
     let advice =
         format!("Somebody dropped or renamed it. Run `remat plan`, or `remat create --force {}`.", view.name);
-    if is_gone {
-        Verdict::new("is missing: nothing stands under its name".into(), advice, None)
-    } else {
-        None
-    }
+    is_gone.then(|| Verdict::new("is missing: nothing stands under its name".into(), advice, None))
 }
 
 fn mismatch(view: &ViewFacts) -> Option<Verdict> {
@@ -238,7 +236,7 @@ fn mismatch(view: &ViewFacts) -> Option<Verdict> {
         "See `remat run {}` for the rows that differed. If it happens again, use the strategy merge and report it.",
         found.run_id
     );
-    Verdict::new(reason, advice, Some(found.run_id))
+    Some(Verdict::new(reason, advice, Some(found.run_id)))
 }
 
 fn quarantined(view: &ViewFacts) -> Option<Verdict> {
@@ -247,7 +245,7 @@ fn quarantined(view: &ViewFacts) -> Option<Verdict> {
         view.name
     );
     let reason = "is quarantined: three attempts in a row lost their connection or their worker".into();
-    if view.is_quarantined { Verdict::new(reason, advice, None) } else { None }
+    view.is_quarantined.then(|| Verdict::new(reason, advice, None))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "limits are far below those of a float")]
@@ -255,7 +253,7 @@ fn scheduler(rule: &Rule, facts: SchedulerFacts) -> Option<Verdict> {
     let silent = facts.silent_s.filter(|_| facts.is_needed)?;
     let reason = format!("is stalled: it last looked for what is due {} ago", time_in_words(silent));
     let advice = "Nothing is refreshed by the clock. See whether `remat serve` runs, and what its log says.";
-    if silent * 1000.0 > rule.silence_ms as f64 { Verdict::new(reason, advice, None) } else { None }
+    (silent * 1000.0 > rule.silence_ms as f64).then(|| Verdict::new(reason, advice, None))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "limits are far below those of a float")]
@@ -264,5 +262,5 @@ fn lost(rule: &Rule, worker: &WorkerFacts) -> Option<Verdict> {
     let reason = format!("is lost: it fell silent {} ago without leaving", time_in_words(silent));
     let advice = "Its runs were given to others. See whether its machine runs, and what its log says.";
     let is_lost = silent * 1000.0 > rule.silence_ms as f64 && silent < FORGOTTEN_AFTER_S;
-    if is_lost { Verdict::new(reason, advice, None) } else { None }
+    is_lost.then(|| Verdict::new(reason, advice, None))
 }

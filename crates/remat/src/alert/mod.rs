@@ -6,12 +6,14 @@
 //! its concern.
 
 mod decide;
+mod destination;
 pub mod facts;
 mod judge;
 mod message;
 mod rule;
 
-pub use decide::{Decision, Mute, Open, Standing, decide};
+pub use decide::{Decision, Mute, Open, Standing, decide, resolution};
+pub use destination::{Destination, Mail, MailTls, Reach, Route, RouteKind, SecretRef};
 pub use judge::{Finding, Subject, judge};
 pub use message::{Event, Message, Resolution};
 pub use rule::{All, MAIN, Rule, RuleKind, Rules, Severity};

@@ -40,8 +40,8 @@ fn view(id: i64) -> ViewFacts {
     }
 }
 
-fn failed(in_a_row: i64, is_retried: bool) -> Option<Failed> {
-    Some(Failed { run_id: 7, message: "division by zero".into(), hint: None, is_retried, in_a_row })
+fn failure(in_a_row: i64, is_retried: bool) -> Failed {
+    Failed { run_id: 7, message: "division by zero".into(), hint: None, is_retried, in_a_row }
 }
 
 fn facts(views: Vec<ViewFacts>) -> Facts {
@@ -70,9 +70,9 @@ fn a_healthy_view_fires_nothing() {
 
 #[test]
 fn a_failure_that_is_tried_again_is_quiet_until_it_is_a_streak() {
-    assert!(of_one(ViewFacts { failed: failed(2, true), ..view(1) }).is_empty());
-    assert_eq!(of_one(ViewFacts { failed: failed(1, false), ..view(1) }), ["failed:view/1"]);
-    assert_eq!(of_one(ViewFacts { failed: failed(3, true), ..view(1) }), ["streak:view/1"]);
+    assert!(of_one(ViewFacts { failed: Some(failure(2, true)), ..view(1) }).is_empty());
+    assert_eq!(of_one(ViewFacts { failed: Some(failure(1, false)), ..view(1) }), ["failed:view/1"]);
+    assert_eq!(of_one(ViewFacts { failed: Some(failure(3, true)), ..view(1) }), ["streak:view/1"]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_refresh_at_work_counts_as_slow_before_it_ends() {
 
 #[test]
 fn a_paused_view_is_left_alone_unless_remat_paused_it() {
-    let bad = ViewFacts { failed: failed(1, false), age_s: Some(1e6), is_paused: true, ..view(1) };
+    let bad = ViewFacts { failed: Some(failure(1, false)), age_s: Some(1e6), is_paused: true, ..view(1) };
     assert!(of_one(bad.clone()).is_empty());
     let quarantined = ViewFacts { is_quarantined: true, ..bad };
     assert_eq!(of_one(quarantined), ["failed:view/1", "stale:view/1", "quarantined:view/1"]);
@@ -149,7 +149,7 @@ fn a_worker_that_fell_silent_fires_for_an_hour() {
 
 #[test]
 fn a_job_of_sql_fails_like_a_view() {
-    let job = JobFacts { name: "cleanup".into(), failed: failed(3, false) };
+    let job = JobFacts { name: "cleanup".into(), failed: Some(failure(3, false)) };
     let found = judged(&Facts { jobs: vec![job], ..facts(Vec::new()) });
     assert_eq!(found, ["failed:job/cleanup", "streak:job/cleanup"]);
 }
@@ -175,7 +175,7 @@ fn the_most_particular_rule_of_a_kind_judges_alone() {
 
 #[test]
 fn a_rule_that_is_off_is_off() {
-    let bad = facts(vec![ViewFacts { failed: failed(9, false), ..view(1) }]);
+    let bad = facts(vec![ViewFacts { failed: Some(failure(9, false)), ..view(1) }]);
     let rules = with("failed", |rule| rule.enabled = false);
     let keys: Vec<_> = judge(&bad, &rules).iter().map(Finding::key).collect();
     assert_eq!(keys, ["streak:view/1"]);
@@ -187,7 +187,7 @@ fn a_rule_that_is_off_is_off() {
 fn chain(length: i64, root: i64) -> (Vec<Finding>, Standing) {
     let views = (1..=length).map(|id| ViewFacts {
         age_s: Some(1000.0),
-        failed: (id == root).then(|| failed(1, false)).flatten(),
+        failed: (id == root).then(|| failure(1, false)),
         ..view(id)
     });
     let reads = (1..=length).map(|id| (id, (1..id).collect::<BTreeSet<_>>())).collect();
@@ -234,6 +234,7 @@ fn open(id: i64, key: &str, is_announced: bool) -> Open {
         kind: rule.parse().unwrap(),
         view_id,
         is_announced,
+        is_explained: false,
         cause_ended_at: None,
     }
 }
@@ -269,7 +270,8 @@ fn a_view_gets_time_to_recover_when_its_cause_has_ended() {
     let stale = judge(&facts(vec![ViewFacts { age_s: Some(1000.0), ..view(2) }]), &Rules::default());
     let after = |minutes| {
         let ended = now().checked_sub(jiff::SignedDuration::from_mins(minutes)).unwrap();
-        let waits = Open { cause_ended_at: Some(ended), ..open(5, "stale:view/2", false) };
+        let waits =
+            Open { is_explained: true, cause_ended_at: Some(ended), ..open(5, "stale:view/2", false) };
         decide(now(), &stale, &Standing { open: vec![waits], ..Standing::default() }).announce.len()
     };
     assert_eq!((after(9), after(10)), (0, 1));

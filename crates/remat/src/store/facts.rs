@@ -8,12 +8,30 @@ use jiff::Timestamp;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
-    alert::facts::{Failed, Found, JobFacts, Live, SchedulerFacts, ViewFacts, WorkerFacts},
+    alert::{
+        Rules,
+        facts::{Facts, Failed, Found, JobFacts, Live, SchedulerFacts, ViewFacts, WorkerFacts},
+    },
     error::Error,
     name::RelationName,
     pg::Session,
     run::Finding,
+    store::alerts,
 };
+
+/// All that these rules judge by.
+pub(crate) async fn all(session: &Session, rules: &Rules) -> Result<Facts, Error> {
+    let (most, at_least) = rules.durations();
+    let of_views = alerts::known_as_slow(session).await?;
+    let (now, scheduler) = scheduler(session).await?;
+    Ok(Facts {
+        now,
+        views: views(session, Durations { most, at_least, of_views: &of_views }).await?,
+        jobs: jobs(session).await?,
+        scheduler,
+        workers: workers(session).await?,
+    })
+}
 
 /// Which durations of refreshes are wanted.
 #[derive(Clone, Copy, Debug, Default)]

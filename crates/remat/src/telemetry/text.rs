@@ -130,7 +130,9 @@ fn counts(text: &mut Text, reading: &Reading) {
         }
     }
     text.family(&names::RUNS);
-    runs.iter().for_each(|(labels, runs)| text.sample(&names::RUNS, labels, runs));
+    for (labels, runs) in &runs {
+        text.sample(&names::RUNS, labels, runs);
+    }
     histogram(text, &reading.counts);
     let families = [
         (&names::VIEW_RUN_SECONDS, 0),
@@ -230,7 +232,9 @@ fn alerts(text: &mut Text, reading: &Reading) {
     let mut firing: BTreeMap<&str, i64> = RuleKind::ALL.iter().map(|kind| (kind.as_str(), 0)).collect();
     firing.extend(reading.firing.iter().map(|(rule, alerts)| (rule.as_str(), *alerts)));
     text.family(&names::ALERTS);
-    firing.iter().for_each(|(rule, alerts)| text.sample(&names::ALERTS, &[rule], alerts));
+    for (rule, alerts) in &firing {
+        text.sample(&names::ALERTS, &[rule], alerts);
+    }
     text.family(&names::DELIVERIES_PENDING);
     text.sample(&names::DELIVERIES_PENDING, &[], reading.deliveries.0);
     text.family(&names::DELIVERIES_FAILED);
