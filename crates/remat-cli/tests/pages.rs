@@ -27,7 +27,7 @@ const EVIL: &str = "\"><img src=x onerror=evil()><script>evil()</script>' onmous
 /// As much of it as fits into a name.
 const EVIL_NAME: &str = "\"><script>evil()</script>' onmouseover='e";
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/views",
     "/views.csv",
@@ -35,6 +35,7 @@ const PAGES: [&str; 10] = [
     "/runs",
     "/runs?status=failed",
     "/schedule",
+    "/alerts",
     "/audit",
     "/system",
     "/views/new",

@@ -33,12 +33,16 @@
 //! ```
 
 pub mod access;
+pub mod alert;
+mod alerting;
 pub mod apply;
 pub mod backend;
 mod builder;
 pub mod capture;
 pub mod compare;
 pub mod daemon;
+#[cfg(feature = "alerts")]
+mod deliver;
 pub mod diagnosis;
 pub mod eligibility;
 pub mod embedded;
@@ -68,7 +72,9 @@ pub mod status;
 pub mod store;
 mod strategy;
 pub mod survey;
+pub mod telemetry;
 pub mod view;
 
+pub use alerting::NewMute;
 pub use builder::Builder;
 pub use face::Remat;

@@ -19,6 +19,7 @@ use crate::{
     },
     run::Run,
     store::{
+        facts,
         glance::{self, Glance},
         history::{self, Fill, Point, Version},
         lineage::{self, Node},
@@ -36,6 +37,8 @@ use crate::{
 pub struct Picture {
     /// The moment, by the server's clock.
     pub at: Timestamp,
+    /// How long ago a scheduler looked last, in seconds; none where none ever did.
+    pub ticked_seconds: Option<f64>,
     /// The views by name.
     pub views: Vec<Glance>,
     /// What is at work, and who could work.
@@ -138,9 +141,10 @@ impl Remat {
         self.with_session(async |session| live::runs(session).await).await
     }
 
-    /// Who holds up a session, and whom it holds up.
-    pub async fn blocking(&self, pid: i32) -> Result<Vec<Blocking>, Error> {
-        self.with_session(async |session| live::around(session, pid).await).await
+    /// Who holds up a run at work, and whom it holds up.
+    pub async fn blocking(&self, run: &LiveRun) -> Result<Vec<Blocking>, Error> {
+        let Some(pid) = run.pid else { return Ok(Vec::new()) };
+        self.with_session(async |session| live::around(session, pid, &run.blockers).await).await
     }
 
     /// A page of runs.

@@ -1,5 +1,6 @@
 //! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
 
+mod alert;
 mod apply;
 mod audit;
 mod bench;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Status(status::Args),
     /// Fail when a view is past its target, failed, absent or empty.
     Check(check::Args),
+    /// Show what alerts fire, mute them, and try where they go.
+    Alert(alert::Args),
     /// List runs, the newest first.
     Runs(runs::Args),
     /// Show one run, or cancel it.
@@ -134,6 +137,7 @@ impl Command {
             Self::Delete(args) => delete::run(app, &args).await,
             Self::Status(args) => status::run(app, &args).await,
             Self::Check(args) => check::run(app, &args).await,
+            Self::Alert(args) => alert::run(app, &args).await,
             Self::Runs(args) => runs::run(app, &args).await,
             Self::Run(args) => run::run(app, &args).await,
             Self::Stats(args) => stats::run(app, &args).await,

@@ -53,7 +53,7 @@ fn line(pause: &PauseJson) -> String {
 }
 
 /// The account that asks; the audit has the database's role beside it.
-fn who() -> String {
+pub(super) fn who() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     named.unwrap_or_else(|| "unknown".into())
 }

@@ -115,7 +115,7 @@ pub(super) fn run_link(ask: &Ask, run: i64) -> Markup {
 pub(super) fn subject(ask: &Ask, run: &Run) -> Markup {
     html! {
         @match (&run.view, &run.job) {
-            (Some(view), _) => { (view_link(ask, view)) }
+            (Some(view), _) => { a.ref href=(ask.link(&view_path(view))) { (name(view)) } }
             (None, Some(job)) => { "job " (text::clean(job)) }
             (None, None) => { span.soft { "-" } }
         }

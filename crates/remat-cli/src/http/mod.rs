@@ -15,6 +15,7 @@ mod host;
 mod listen;
 mod live;
 mod login;
+mod metrics;
 mod mount;
 mod once;
 mod origin;
@@ -33,6 +34,7 @@ pub(crate) use door::{Door, DoorOptions};
 use listen::Site;
 pub(crate) use live::Live;
 pub(crate) use login::local_path;
+pub(crate) use metrics::Last as LastMetrics;
 pub(crate) use mount::{Mount, Place};
 pub(crate) use problem::Problem;
 use remat::{
@@ -62,6 +64,8 @@ pub(crate) struct Web {
     pub(crate) backend: Arc<dyn JobBackend>,
     /// What the pages read of all views a moment ago.
     pub(crate) known: dashboard::Known,
+    /// What the metrics said last.
+    pub(crate) metrics: LastMetrics,
     /// What changes, for whoever watches.
     pub(crate) live: Live,
     /// Where views are published, if anybody says where.
@@ -95,7 +99,8 @@ fn routes(mount: Mount) -> Mount {
     let mount = mount
         .open(Method::GET, "/login", get(dashboard::login))
         .open(Method::POST, "/login", post(login::log_in))
-        .post("/logout", Role::Viewer, login::log_out);
+        .post("/logout", Role::Viewer, login::log_out)
+        .get("/metrics", Role::Viewer, metrics::show);
     dashboard::mount(api::mount(mount))
 }
 

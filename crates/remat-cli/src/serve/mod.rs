@@ -16,7 +16,7 @@ use remat::{
     backend::{JobBackend, PostgresBackend},
     daemon::{Daemon, DaemonSettings},
     error::Error,
-    service::{Service, verifier::Verifier, worker::WorkerSettings},
+    service::{Service, alerter::Alerter, verifier::Verifier, worker::WorkerSettings},
 };
 use tokio::net::TcpListener;
 
@@ -104,16 +104,22 @@ async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
     })
 }
 
-/// What a daemon does beside what is its own: it publishes, where `[publish]` says where.
+/// What a daemon does beside what is its own: it judges alerts and sends their messages, and it publishes, where
+/// `[publish]` says where.
 fn services(app: &App, remat: &Remat, charge: &Charge) -> Result<Vec<Box<dyn Service>>, Error> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
+    if charge.alerts {
+        services.push(Box::new(Alerter::new(remat)));
+        #[cfg(feature = "alerts")]
+        services.push(Box::new(remat::service::deliverer::Deliverer::new(remat)));
+    }
     #[cfg(feature = "redis")]
     if charge.publishes {
         let publisher = app.publisher()?;
         services.push(Box::new(remat::publish::PublishService { remat: remat.clone(), publisher }));
     }
     #[cfg(not(feature = "redis"))]
-    let _ = (app, remat, charge, &mut services);
+    let _ = app;
     Ok(services)
 }
 
@@ -134,6 +140,7 @@ impl Ready {
                         door,
                         backend,
                         known: crate::dashboard::Known::default(),
+                        metrics: http::LastMetrics::default(),
                         live,
                         #[cfg(feature = "redis")]
                         publisher: self.publisher,

@@ -49,6 +49,8 @@ pub(crate) struct Charge {
     pub(crate) schedules: bool,
     /// What it keeps of the history, and how often it looks; none to delete nothing.
     pub(crate) retention: Option<(Retention, Duration)>,
+    /// Whether it judges alerts and sends what they have to say.
+    pub(crate) alerts: bool,
     /// Whether it keeps serving copies in Redis.
     #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "nothing can be published then"))]
     pub(crate) publishes: bool,
@@ -80,6 +82,7 @@ impl Charge {
             listen,
             door,
             schedules: true,
+            alerts: true,
             retention: Some((kept(&retention), retention.every)),
             publishes,
             verify_every: (verify_every > Duration::ZERO).then_some(verify_every),
@@ -103,6 +106,7 @@ impl Charge {
             poll: settings.poll,
             grace: settings.grace,
             schedules: false,
+            alerts: false,
             retention: None,
             publishes: false,
             verify_every: None,

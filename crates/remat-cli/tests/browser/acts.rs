@@ -105,7 +105,9 @@ async fn the_graph_is_searched_and_narrowed() {
     let site = Site::start().await;
     site.go("/graph?focus=public.daily&depth=1");
     site.browser.find("a.node.focus");
-    let names = site.browser.eval("return [...document.querySelectorAll('.node')].map((node) => node.getAttribute('aria-label')).join('; ')");
+    let names = site.browser.eval(
+        "return [...document.querySelectorAll('.node title')].map((title) => title.textContent).join('; ')",
+    );
     let names = names.as_str().unwrap();
     assert!(
         names.contains("public.weekly") && names.contains("public.sales") && !names.contains("resting"),

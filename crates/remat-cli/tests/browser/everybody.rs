@@ -7,7 +7,7 @@ use crate::{
     support::World,
 };
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/views",
     "/views/public/daily",
@@ -19,6 +19,7 @@ const PAGES: [&str; 13] = [
     "/runs",
     "/runs/2",
     "/schedule",
+    "/alerts",
     "/audit",
     "/system",
 ];

@@ -3,17 +3,17 @@
 use crate::site::Site;
 
 #[tokio::test]
-async fn a_refresh_is_watched_to_its_end() {
+async fn a_refresh_is_watched_from_the_lock_that_holds_it_up_to_its_end() {
     let site = Site::start().await;
-    let gate = site.world.db.connect().await;
-    gate.batch_execute("select pg_advisory_lock(1)").await.unwrap();
+    let reader = site.world.db.connect().await;
+    reader.batch_execute("set application_name = 'a long report'; begin; select * from gated").await.unwrap();
     site.go("/views/public/gated");
     site.browser.click(&site.browser.find_text("Refresh now"));
     site.browser.wait_for("the run is shown", || site.path().starts_with("/runs/"));
     site.browser.eval("window.same = true");
-    site.browser.wait_for_text("Session pid");
     site.browser.wait_for_text("Who holds it up");
-    gate.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
+    assert!(site.browser.text().contains("a long report"), "{}", site.browser.text());
+    reader.batch_execute("commit").await.unwrap();
     site.browser.wait_for("it is a success", || {
         site.browser.eval("return document.querySelector('.title .chip').innerText.trim()") == "success"
     });

@@ -4,6 +4,7 @@
 //! says. Each step is atomic: its definition and its relation change in one transaction, so a plan that breaks off is
 //! continued by planning again. A step that loses something is only taken when the caller confirmed it.
 
+mod alerts;
 mod jobs;
 mod owner;
 mod queues;
@@ -12,6 +13,7 @@ mod survey;
 
 use serde::Serialize;
 
+pub use alerts::AlertStep;
 pub use jobs::JobStep;
 pub use queues::QueueStep;
 
@@ -37,12 +39,14 @@ pub struct ProjectPlan {
     pub jobs: Vec<JobStep>,
     /// What to do to the limits of queues afterwards.
     pub queues: Vec<QueueStep>,
+    /// What to do to alert rules and destinations afterwards.
+    pub alerts: Vec<AlertStep>,
 }
 
 impl ProjectPlan {
     /// Whether all is as it should be.
     pub fn is_empty(&self) -> bool {
-        self.views.is_empty() && self.jobs.is_empty() && self.queues.is_empty()
+        self.views.is_empty() && self.jobs.is_empty() && self.queues.is_empty() && self.alerts.is_empty()
     }
 }
 
@@ -67,7 +71,8 @@ impl Remat {
             let reads = views::reads(session).await?;
             let jobs = jobs::steps(session, &project.settings).await?;
             let queues = queues::steps(session, &project.settings).await?;
-            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs, queues })
+            let alerts = alerts::steps(session, &project.settings).await?;
+            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs, queues, alerts })
         })
         .await
     }
@@ -96,7 +101,8 @@ impl Remat {
         }
         self.with_session(async |session| {
             jobs::take(session, &project.settings, &plan.jobs).await?;
-            queues::take(session, &project.settings, &plan.queues).await
+            queues::take(session, &project.settings, &plan.queues).await?;
+            alerts::take(session, &project.settings, &plan.alerts).await
         })
         .await?;
         Ok(applied)

@@ -65,6 +65,7 @@ const MIGRATIONS: &[Migration] = &[
         breaking: false,
     },
     Migration { version: 11, name: "access", sql: include_str!("0011_access.sql"), breaking: false },
+    Migration { version: 12, name: "alerts", sql: include_str!("0012_alerts.sql"), breaking: false },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.

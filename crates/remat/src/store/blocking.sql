@@ -1,6 +1,7 @@
--- Who holds up a session, at up to five removes, and whom it holds up. Only sessions that wait are asked by whom.
+-- Who holds up a session, at up to five removes, and whom it holds up. Only sessions that wait are asked by whom; $2 are
+-- those that are known to hold it up beside that.
 with recursive above(pid, of_pid, depth) as (
-  select b.pid, $1::int4, 1 from unnest(pg_catalog.pg_blocking_pids($1)) b(pid)
+  select b.pid, $1::int4, 1 from unnest(pg_catalog.pg_blocking_pids($1) || $2::int4[]) b(pid)
   union
   select b.pid, a.pid, a.depth + 1
   from   above a cross join lateral unnest(pg_catalog.pg_blocking_pids(a.pid)) b(pid)

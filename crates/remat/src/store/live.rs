@@ -133,9 +133,10 @@ pub async fn runs(session: &Session) -> Result<Vec<LiveRun>, Error> {
     session.query(include_str!("live.sql"), &[]).await?.iter().map(live).collect()
 }
 
-/// Those around a session that wait for each other.
-pub async fn around(session: &Session, pid: i32) -> Result<Vec<Blocking>, Error> {
-    let rows = session.query(include_str!("blocking.sql"), &[(&pid, Type::INT4)]).await?;
+/// Those around a session that wait for each other; `blockers` are known to hold it up.
+pub async fn around(session: &Session, pid: i32, blockers: &[i32]) -> Result<Vec<Blocking>, Error> {
+    let params = [(&pid as _, Type::INT4), (&blockers as _, Type::INT4_ARRAY)];
+    let rows = session.query(include_str!("blocking.sql"), &params).await?;
     Ok(rows.iter().map(blocking).collect())
 }
 

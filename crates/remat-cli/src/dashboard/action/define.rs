@@ -29,7 +29,8 @@ pub(in crate::dashboard) async fn plan(ask: Ask, form: Typed) -> Response<Body> 
     let planned = async {
         let definition = definition(&ask, &fields).await?;
         let plan = ask.remat().plan_view(&definition).await?;
-        let whole = ProjectPlan { views: plan.clone(), jobs: Vec::new(), queues: Vec::new() };
+        let whole =
+            ProjectPlan { views: plan.clone(), jobs: Vec::new(), queues: Vec::new(), alerts: Vec::new() };
         let sql = ask.remat().plan_sql(&whole).await?.into_iter().flat_map(|(_, statements)| statements);
         let dependents = match ask.remat().view(&definition.name).await {
             Ok(view) => ask.remat().dependents(&view).await?,

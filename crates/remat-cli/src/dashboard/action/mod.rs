@@ -3,6 +3,7 @@
 //! Law: nothing is changed by a GET. That a form was sent from a page of ours, the guard proves; who may send it, the
 //! route says where it is mounted.
 
+pub(super) mod alert;
 pub(super) mod define;
 pub(super) mod job;
 pub(super) mod run;

@@ -96,9 +96,10 @@ fn boxed(ask: &Ask, node: &Node, mark: Option<&Mark>, (x, y): (f64, f64)) -> Mar
     }
     let name = text::name(&node.name);
     html! {
-        a class=(class) href=(ask.link(&mark.href)) aria-label={ (name) ": " (word) ". " (mark.sub) } transform={ "translate(" (px(x)) " " (px(y)) ")" } {
-            title { (name) ": " (word) @if !mark.sub.is_empty() { ". " (mark.sub) } }
-            rect.box width=(WIDTH) height=(HEIGHT) rx="8" {}
+        a class=(class) href=(ask.link(&mark.href)) transform={ "translate(" (px(x)) " " (px(y)) ")" } {
+            rect.box width=(WIDTH) height=(HEIGHT) rx="8" {
+                title { (name) ": " (word) @if !mark.sub.is_empty() { ". " (mark.sub) } }
+            }
             rect class={ "f-" (tone) } width="4" height=(HEIGHT - 14.0) x="0" y="7" rx="2" {}
             path class={ "ic s-" (tone) } transform="translate(13 12)" d=(icon::strokes(sign)) {}
             text x="38" y=(if mark.sub.is_empty() { 24 } else { 18 }) { (part::short(node.name.name.as_str(), 22)) }

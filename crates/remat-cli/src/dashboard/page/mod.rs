@@ -1,5 +1,6 @@
 //! The pages, one file each: `show` answers, `draw` makes the page.
 
+pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod edit;
 pub(super) mod graph;

@@ -33,6 +33,7 @@ pub(in crate::dashboard) async fn show(ask: Ask) -> impl IntoResponse {
 async fn draw(ask: &Ask) -> Result<Page, Error> {
     let picture = ask.picture().await?;
     let failures = ask.remat().last_failures(&ask.who.scope, FAILURES).await?;
+    let alerts = super::alerts::card(ask).await?;
     let health = picture.health();
     let body = html! {
         div id=(LIVE) data-live .stack {
@@ -44,6 +45,7 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
                     (last_failures(ask, &failures))
                 }
                 div.stack {
+                    (alerts)
                     (next(ask, &picture))
                     (workers(ask, &picture.workers))
                 }

@@ -32,8 +32,8 @@ async fn draw(ask: &Ask, id: &str) -> Result<Page, Error> {
     let id: i64 = id.parse().map_err(|_| unknown())?;
     let run = ask.run(id).await?;
     let live = ask.remat().live().await?.into_iter().find(|live| live.id == id);
-    let blocking = match live.as_ref().and_then(|live| live.pid) {
-        Some(pid) => ask.remat().blocking(pid).await?,
+    let blocking = match &live {
+        Some(live) => ask.remat().blocking(live).await?,
         None => Vec::new(),
     };
     let view = match &run.view {

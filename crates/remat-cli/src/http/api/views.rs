@@ -255,7 +255,7 @@ async fn put(
     }
     let definition = written.into_definition(name)?;
     let plan = web.remat.plan_view(&definition).await?;
-    let whole = ProjectPlan { views: plan.clone(), jobs: Vec::new(), queues: Vec::new() };
+    let whole = ProjectPlan { views: plan.clone(), jobs: Vec::new(), queues: Vec::new(), alerts: Vec::new() };
     let sql: Vec<String> =
         web.remat.plan_sql(&whole).await?.into_iter().flat_map(|(_, statements)| statements).collect();
     let steps = serde_json::to_value(&plan.steps).unwrap_or_default();
