@@ -112,14 +112,13 @@ fn concurrent(
             format!("Possible by the unique index \"{}\". Readers never wait.", index.index),
         );
     }
-    let mut why = match faults {
-        [] => "It has no index.".to_owned(),
-        _ => {
-            let told = faults
-                .iter()
-                .filter_map(|index| Some(format!("index \"{}\" {}", index.index, index.fault.as_deref()?)));
-            format!("No index tells all rows apart: {}.", told.collect::<Vec<_>>().join("; "))
-        }
+    let told = faults
+        .iter()
+        .filter_map(|index| Some(format!("index \"{}\" {}", index.index, index.fault.as_deref()?)));
+    let mut why = if faults.is_empty() {
+        "It has no index.".to_owned()
+    } else {
+        format!("No index tells all rows apart: {}.", told.collect::<Vec<_>>().join("; "))
     };
     let mut answer = no(strategy, String::new());
     if definition.key.is_empty() {

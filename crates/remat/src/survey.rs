@@ -50,6 +50,9 @@ pub struct Picture {
 /// A worker whose heartbeat is older is not counted on, in seconds.
 const HEARD_OF_S: f64 = 15.0;
 
+/// A scheduler that has not looked for so long has stalled, in seconds.
+const SILENT_S: f64 = 60.0;
+
 /// One view's past.
 #[derive(Clone, Debug)]
 pub struct Past {
@@ -80,7 +83,7 @@ impl Remat {
     /// Every view with what stands around it.
     pub async fn picture(&self) -> Result<Picture, Error> {
         self.with_session(async |session| {
-            let at: Timestamp = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
+            let (at, scheduler) = facts::scheduler(session).await?;
             let views = glance::all(session).await?;
             let live = live::runs(session).await?;
             let workers = workers::all(session).await?;
@@ -88,8 +91,10 @@ impl Remat {
             let roots = if roots.is_empty() { Vec::new() } else { runs::get_all(session, &roots).await? };
             let heard = workers.iter().filter(|worker| worker.heartbeat_age_seconds.abs() < HEARD_OF_S);
             let served = heard.map(|worker| worker.queues.clone()).collect();
-            let around = Around { live, roots, served, has_scheduler: true };
-            Ok(Picture { at, views, around, workers })
+            let has_scheduler = scheduler.silent_s.is_some_and(|silent| silent < SILENT_S);
+            let around = Around { live, roots, served, has_scheduler };
+            let ticked_seconds = scheduler.silent_s;
+            Ok(Picture { at, ticked_seconds, views, around, workers })
         })
         .await
     }

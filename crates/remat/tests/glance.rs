@@ -58,7 +58,7 @@ async fn a_glance_says_what_the_status_says_in_every_state() {
     let pause = Pause { by: "ada".into(), reason: None, until: None };
     remat.pause(&paused, &pause).await.unwrap();
     let over = made(&remat, "over", "select 1 as n", Some(3600)).await;
-    let past = Pause { until: Some(Timestamp::now() - Duration::from_secs(60)), ..pause };
+    let past = Pause { until: Some(Timestamp::now() - Duration::from_mins(1)), ..pause };
     remat.pause(&over, &past).await.unwrap();
     let gone = made(&remat, "gone", "select 1 as n", Some(3600)).await;
     remat.delete(&gone, DeleteOptions::default()).await.unwrap().check().unwrap();

@@ -30,10 +30,13 @@ use crate::http::{Principal, Problem, Web};
 /// For how long what was read of all views serves the next page as well: less than the script waits after an event.
 const HOLDS: Duration = Duration::from_millis(300);
 
+/// When it was read, and what.
+type Read = (Instant, Arc<Picture>);
+
 /// What was read of all views a moment ago, for all who ask at the same time.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
-    picture: Arc<Mutex<Option<(Instant, Arc<Picture>)>>>,
+    picture: Arc<Mutex<Option<Read>>>,
 }
 
 impl Known {
@@ -45,9 +48,7 @@ impl Known {
         {
             return Ok(Arc::clone(picture));
         }
-        let mut picture = web.remat.picture().await?;
-        picture.around.has_scheduler = !web.health.stalled().contains(&"scheduler");
-        let picture = Arc::new(picture);
+        let picture = Arc::new(web.remat.picture().await?);
         *known = Some((Instant::now(), Arc::clone(&picture)));
         Ok(picture)
     }
@@ -227,16 +228,12 @@ pub(super) fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) ->
 
 /// One part of a path or one word of a query, with all that could mean something else spelled in per cents.
 pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&format!("{byte:02X}"));
-        }
-    }
-    escaped
+    let byte = |byte: u8| match byte {
+        b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 /// The words of a query.

@@ -91,7 +91,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::InvalidDefinition | ErrorKind::InvalidSettings => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Conflict | ErrorKind::NeedsConfirmation => StatusCode::CONFLICT,
         ErrorKind::Connection | ErrorKind::Schema => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Database => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -26,7 +26,10 @@ const HOLDS: Duration = Duration::from_secs(1);
 
 /// What was answered last.
 #[derive(Clone, Default)]
-pub(crate) struct Last(Arc<Mutex<Option<(Instant, Arc<str>)>>>);
+pub(crate) struct Last(Arc<Mutex<Option<Said>>>);
+
+/// When, and what.
+type Said = (Instant, Arc<str>);
 
 async fn text(web: &Web) -> Option<Arc<str>> {
     let mut last = web.metrics.0.lock().await;

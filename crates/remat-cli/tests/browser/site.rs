@@ -102,7 +102,7 @@ pub(crate) async fn furnished() -> World {
     }
     world.define(definition("absent", "select 1 as id")).await;
     let resting = world.remat.view(&definition("resting", "").name).await.unwrap();
-    let until = Timestamp::now() + Duration::from_secs(3600);
+    let until = Timestamp::now() + Duration::from_hours(1);
     let pause = Pause { by: "ada".into(), reason: Some("a migration".into()), until: Some(until) };
     world.remat.pause(&resting, &pause).await.unwrap();
     world

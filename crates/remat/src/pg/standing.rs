@@ -10,6 +10,7 @@ use crate::failure::Failure;
 
 /// The server and the role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Standing {
     /// Such as `18.4 (Debian 18.4-1)`.
     pub version: String,

@@ -30,8 +30,8 @@ pub(super) static ICON: LazyLock<Asset> =
 impl Asset {
     fn new(text: &'static str, kind: &'static str, ending: &str) -> Self {
         let hash = Sha256::digest(text.as_bytes());
-        let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { text, kind, name: format!("{short}.{ending}") }
+        let number = hash.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Self { text, kind, name: format!("{number:012x}.{ending}") }
     }
 
     /// Where it is, without the base.

@@ -128,14 +128,18 @@ fn pulse(ask: &Ask, picture: &Picture) -> Markup {
     let stalled = ask.web.health.stalled();
     let heard = picture.heard_of();
     html! {
-        @if stalled.is_empty() { "The loops of this daemon turn" }
-        @else { b.ink-bad { "Stalled in this daemon: " (stalled.join(", ")) } }
+        @match picture.ticked_seconds {
+            Some(seconds) if picture.around.has_scheduler => { "The scheduler ticked " (text::age(seconds)) " ago" }
+            Some(seconds) => { b.ink-bad { "No scheduler has ticked for " (text::age(seconds)) } }
+            None => { b.ink-bad { "No scheduler has ever ticked" } }
+        }
         "; "
         @match heard {
             0 => { b.ink-bad { "no worker is heard of" } }
             _ => { (counted(heard, "worker")) (if heard == 1 { " is" } else { " are" }) " heard of" }
         }
         "."
+        @if !stalled.is_empty() { " " b.ink-bad { "Stalled in this daemon: " (stalled.join(", ")) "." } }
     }
 }
 

@@ -141,7 +141,7 @@ fn quarters(
         match (&view.schedule, view.target_lag_seconds) {
             (Some(line), _) => lines.add(ask, &mut quarters, (line, &view.schedule_zone), (1.0, cost(view))),
             (None, Some(target)) => {
-                spread(&mut quarters, DAY_S / (seconds(target) * 0.8).max(1.0), cost(view))
+                spread(&mut quarters, DAY_S / (seconds(target) * 0.8).max(1.0), cost(view));
             }
             _ => {}
         }

@@ -53,9 +53,10 @@ fn consequence(told: &Told) -> String {
     };
     match strategy {
         Strategy::Regular => format!("readers wait{about}"),
-        Strategy::Concurrent => format!("reads go on; it takes{about}"),
         Strategy::Swap => format!("reads go on but for a moment; it takes{about}"),
-        Strategy::Merge | Strategy::Incremental => format!("reads go on; it takes{about}"),
+        Strategy::Concurrent | Strategy::Merge | Strategy::Incremental => {
+            format!("reads go on; it takes{about}")
+        }
         Strategy::Auto => format!("the strategy is chosen as it begins; it takes{about}"),
     }
 }

@@ -202,7 +202,7 @@ fn neighbours(ask: &Ask, told: &Told, views: &[Glance]) -> Markup {
     );
     let more = html! { a href=(ask.link(&focus)) { "In the graph" } };
     let marks = super::graph::marks(&told.nodes, views, |node, mark: &mut Mark| {
-        mark.is_focus = Some(node.oid) == told.glance.oid
+        mark.is_focus = Some(node.oid) == told.glance.oid;
     });
     let shown: Vec<&Node> = told.nodes.iter().collect();
     let body = html! {
