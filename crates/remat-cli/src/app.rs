@@ -38,13 +38,17 @@ impl App {
 
     /// Connects, whatever state remat's tables are in.
     pub(crate) async fn connect(&self) -> Result<Remat, Error> {
-        self.connect_with(IDLE_SESSIONS).await
+        self.connect_as("cli", IDLE_SESSIONS).await
     }
 
-    /// Connects, and keeps so many idle sessions for the next operations.
-    pub(crate) async fn connect_with(&self, idle_sessions: usize) -> Result<Remat, Error> {
+    /// Connects in the name of this source, and keeps so many idle sessions for the next operations.
+    pub(crate) async fn connect_as(
+        &self,
+        source: &'static str,
+        idle_sessions: usize,
+    ) -> Result<Remat, Error> {
         let target = target::resolve(&self.options, &environment)?;
-        let builder = Remat::builder().target(target).source("cli").idle_sessions(idle_sessions);
+        let builder = Remat::builder().target(target).source(source).idle_sessions(idle_sessions);
         let remat = builder.connect().await?;
         self.interrupt.covers(&remat);
         Ok(remat)

@@ -7,6 +7,7 @@
 mod app;
 mod args;
 mod command;
+mod dashboard;
 mod demo;
 mod enqueue;
 mod exit;

@@ -319,3 +319,63 @@ async fn init_writes_a_project_and_overwrites_nothing() {
     assert_eq!(again["files"][0]["written"], false);
     assert_eq!(std::fs::read_to_string(&settings).unwrap(), "mine");
 }
+
+#[tokio::test]
+async fn alerts_are_listed_muted_and_tried() {
+    let world = World::new().await;
+    world.db.execute("create table divisors as select 1 as d").await;
+    world.made("bad", "select 1 / d as id from divisors").await;
+    let settings = "[project]\nname = \"shop\"\n[destinations.ops]\nkind = \"slack\"\nurl_env = \"REMAT_TEST_NOWHERE\"\n";
+    std::fs::write(world.dir.join("remat.toml"), settings).unwrap();
+    let applied = world.json(&["apply"], 0);
+    assert_documented("apply", &applied);
+    assert_eq!(applied["alerts"], json!([{ "action": "create", "what": "destination", "name": "ops" }]));
+    world.db.execute("update divisors set d = 0").await;
+    world.json(&["refresh", "bad"], 1);
+    remat::service::alerter::Alerter::new(&world.remat).judge().await.unwrap();
+
+    let muted = world.json(&["alert", "mute", "failed:bad", "--until", "2h", "--reason", "known"], 0);
+    assert_eq!((&muted["mute"]["rule"], &muted["mute"]["by"]), (&json!("failed"), &json!("ada")));
+    let listed = world.json(&["alert", "list"], 0);
+    assert_documented("alert list", &listed);
+    assert_eq!(
+        (&listed["alerts"][0]["view"], &listed["alerts"][0]["is_muted"]),
+        (&json!("public.bad"), &json!(true))
+    );
+    let text = world.run(&["alert", "list"]).stdout;
+    assert!(
+        text.contains("view public.bad failed: division by zero")
+            && text.contains("failed:public.bad is muted by ada"),
+        "{text}"
+    );
+    assert_eq!(world.json(&["alert", "unmute", "failed:bad"], 0), json!({ "ended": 1 }));
+
+    let tried = world.json(&["alert", "test", "ops"], 1);
+    assert_eq!(tried["delivery"]["status"], "failed");
+    world.json(&["alert", "test", "opps"], 7);
+    world.json(&["alert", "mute", "fialed"], 7);
+    assert_eq!(world.json(&["alert", "deliveries"], 0)["deliveries"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn check_tells_of_a_clock_that_stands_still() {
+    let world = World::new().await;
+    world
+        .db
+        .execute(
+            "insert into remat.scheduled_jobs (name, schedule, sql) values ('x', '@daily', 'select 1');
+             insert into remat.loops (service, turned_at, process) values ('scheduler', now() - interval '1 hour', 'gone')",
+        )
+        .await;
+    let document = world.json(&["check"], 3);
+    assert_documented("check", &document);
+    assert_eq!(document["alerts"][0]["rule"], "scheduler_stalled");
+    assert!(
+        world
+            .run(&["check"])
+            .stdout
+            .starts_with("the scheduler is stalled: it last looked for what is due 1 h ago. ")
+    );
+    world.json(&["alert", "mute", "scheduler_stalled"], 0);
+    world.json(&["check"], 0);
+}

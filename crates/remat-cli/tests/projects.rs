@@ -38,7 +38,7 @@ async fn a_project_is_planned_applied_and_then_at_rest() {
     assert_documented("apply", &applied);
     assert_documented("refresh", &json!({ "runs": [applied["applied"][0]["run"]] }));
     assert_eq!(applied["jobs"], json!([{"action": "create", "job": "nightly"}]));
-    assert_eq!(world.json(&["plan"], 0), json!({ "steps": [], "jobs": [], "queues": [] }));
+    assert_eq!(world.json(&["plan"], 0), json!({ "steps": [], "jobs": [], "queues": [], "alerts": [] }));
     assert_eq!(world.run(&["plan"]).stdout, "the database matches the project\n");
     world.json(&["refresh", "--tag", "sales"], 0);
 }

@@ -21,6 +21,8 @@ use crate::{
 };
 
 /// Whether a view's contents equal its query.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Comparison))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
     /// The view.

@@ -24,6 +24,7 @@ use crate::{
         health::{Health, Watched},
         logs::Logs,
         pruner::Pruner,
+        recorder::Recorder,
         repeat,
         rescuer::Rescuer,
         scheduler::Scheduler,
@@ -68,7 +69,13 @@ impl Daemon {
             None => None,
         };
         let rescuer = Rescuer::new(remat, worker.as_ref().map(Worker::identity));
-        let mut services: Vec<Box<dyn Service>> = vec![Box::new(rescuer), Box::new(Logs::new(remat))];
+        let process = settings
+            .worker
+            .as_ref()
+            .map_or_else(|| std::process::id().to_string(), |worker| worker.name.clone());
+        let recorder = Recorder::new(remat, health.clone(), process);
+        let mut services: Vec<Box<dyn Service>> =
+            vec![Box::new(rescuer), Box::new(Logs::new(remat)), Box::new(recorder)];
         if settings.schedules {
             let seed = RandomState::new().hash_one("jitter");
             services.push(Box::new(Scheduler::new(remat, backend, wake, seed)));

@@ -16,6 +16,8 @@ use crate::{
     operation::{self, RefreshOptions},
     run::{Run, Trigger},
     store::{
+        fires::{self, Fire, Subject},
+        jobs,
         queue::{self, Enqueued, Order, Reach},
         runs, views,
     },
@@ -56,6 +58,44 @@ impl Remat {
         Ok(enqueued)
     }
 
+    /// Enqueues a job for somebody who has a name for the request: the same name again is the same run.
+    pub async fn enqueue_named(
+        &self,
+        backend: &dyn JobBackend,
+        view: &View,
+        job: Job,
+        queue: Option<&str>,
+        (trigger, name): (Trigger, Option<&str>),
+    ) -> Result<Enqueued, Error> {
+        let mut order = Self::order(view, job, queue, trigger, backend.kind());
+        order.request_key = name;
+        let enqueued =
+            self.with_session(async |session| Ok(queue::enqueue(session, &order, false).await?)).await?;
+        self.announce(backend, &[enqueued.run_id]).await?;
+        Ok(enqueued)
+    }
+
+    /// Lets a scheduled job do its work now, whether or not it is switched on, and gives the runs. Times of its schedule that
+    /// have passed and were not dealt with yet are answered by this.
+    pub async fn run_job(&self, backend: &dyn JobBackend, name: &str) -> Result<Vec<i64>, Error> {
+        let subject = Subject::Job(name.to_owned());
+        let kind = backend.kind();
+        let runs = self
+            .with_session(async |session| {
+                let known = jobs::all(session).await?;
+                if !known.iter().any(|job| job.name == name) {
+                    return Err(Error::new(ErrorKind::NotFound, format!("job \"{name}\" is not known")));
+                }
+                let now = fires::now(session).await?;
+                let fire =
+                    Fire { subject: &subject, at: now, missed: 0, delay_ms: 0, skip: None, trigger: "api" };
+                Ok(fires::fire(session, &[fire], kind).await?)
+            })
+            .await?;
+        self.announce(backend, &runs).await?;
+        Ok(runs)
+    }
+
     /// Enqueues jobs of which some wait for others: each comes with the positions of earlier ones in the list, and is
     /// skipped when one of those fails.
     pub async fn enqueue_in_order(
@@ -88,13 +128,25 @@ impl Remat {
         options: RefreshOptions,
         queue: Option<&str>,
     ) -> Result<Vec<(i64, Enqueued)>, Error> {
+        self.enqueue_views_for(backend, views, reach, options, queue, Trigger::Manual).await
+    }
+
+    /// The same for somebody else than a person at a terminal.
+    pub async fn enqueue_views_for(
+        &self,
+        backend: &dyn JobBackend,
+        views: &[View],
+        reach: Reach,
+        options: RefreshOptions,
+        queue: Option<&str>,
+        trigger: Trigger,
+    ) -> Result<Vec<(i64, Enqueued)>, Error> {
         let ids: Vec<i64> = views.iter().map(|view| view.id).collect();
         let arguments = Job::Refresh(options).to_json();
         let kind = backend.kind();
         let enqueued = self
             .with_session(async |session| {
-                Ok(queue::enqueue_views(session, &ids, reach, &arguments, Trigger::Manual, queue, kind)
-                    .await?)
+                Ok(queue::enqueue_views(session, &ids, reach, &arguments, trigger, queue, kind).await?)
             })
             .await?;
         let runs: Vec<i64> = enqueued.iter().map(|(_, enqueued)| enqueued.run_id).collect();

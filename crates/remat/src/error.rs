@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// A message in three parts, with the server's SQLSTATE where it has one.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Complaint {
     /// One lowercase line without a full stop.

@@ -127,6 +127,11 @@ impl Remat {
         }
     }
 
+    /// Who acts, for the audit.
+    pub(crate) fn source(&self) -> &'static str {
+        self.shared.source
+    }
+
     pub(crate) fn cancellable(&self, session: &Session) -> Cancellable {
         let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
         lock(&self.shared.working).insert(ticket, session.canceller());

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     Remat,
+    compare::{self, Verification},
     error::Error,
     maintain::{self, Explanation},
     migrate,
@@ -22,7 +23,8 @@ use crate::{
         backlog::{self, Backlog},
         fires::{self, LastFire, Subject, Timing},
         queue::Reach,
-        runs, views,
+        runs,
+        views::{self, Version},
         workers::{self, WorkerRow},
     },
     view::View,
@@ -111,6 +113,28 @@ impl Remat {
                 || (reach.downstream && named.iter().any(|named| reads_of(name, named)))
         });
         self.refresh_order(wanted).await
+    }
+
+    /// Compares a view's contents with its query as [`Remat::verify`] does, for somebody who does not wait for ever: none when it took longer, and was cancelled.
+    pub async fn verify_within(&self, view: &View, limit: Duration) -> Result<Option<Verification>, Error> {
+        self.with_session(async |session| {
+            let _cancellable = self.cancellable(session);
+            match tokio::time::timeout(limit, compare::verify(session, view)).await {
+                Ok(compared) => compared.map(Some),
+                Err(_) => session.canceller().cancel().await.map(|()| None),
+            }
+        })
+        .await
+    }
+
+    /// The definitions that a view has had, the newest first: those before version `before`, at most `limit`.
+    pub async fn versions(
+        &self,
+        view: &View,
+        before: Option<i32>,
+        limit: i64,
+    ) -> Result<Vec<Version>, Error> {
+        self.with_session(async |session| Ok(views::versions(session, view.id, before, limit).await?)).await
     }
 
     /// Which views read which others, directly or through others.

@@ -33,17 +33,25 @@
 //! ```
 
 pub mod access;
+pub mod alert;
+mod alerting;
 pub mod apply;
 pub mod backend;
 mod builder;
 pub mod capture;
 pub mod compare;
 pub mod daemon;
+#[cfg(feature = "alerts")]
+mod deliver;
+pub mod diagnosis;
+pub mod eligibility;
 pub mod embedded;
 mod enqueue;
 pub mod error;
 mod face;
 pub mod failure;
+pub mod feed;
+pub mod freshness;
 mod inspect;
 pub mod job;
 pub mod maintain;
@@ -63,7 +71,10 @@ mod snapshot;
 pub mod status;
 pub mod store;
 mod strategy;
+pub mod survey;
+pub mod telemetry;
 pub mod view;
 
+pub use alerting::NewMute;
 pub use builder::Builder;
 pub use face::Remat;

@@ -170,6 +170,42 @@ fn digit(half: u8) -> char {
     char::from_digit(half.into(), 16).expect("half a byte is one digit")
 }
 
+#[cfg(feature = "openapi")]
+mod described {
+    //! Names are texts to whoever reads a document of the API.
+
+    use std::borrow::Cow;
+
+    use utoipa::{
+        PartialSchema, ToSchema,
+        openapi::{
+            RefOr,
+            schema::{ObjectBuilder, Schema, Type},
+        },
+    };
+
+    use super::{Identifier, RelationName};
+
+    macro_rules! text {
+        ($type:ty, $name:literal, $description:literal) => {
+            impl PartialSchema for $type {
+                fn schema() -> RefOr<Schema> {
+                    ObjectBuilder::new().schema_type(Type::String).description(Some($description)).into()
+                }
+            }
+
+            impl ToSchema for $type {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed($name)
+                }
+            }
+        };
+    }
+
+    text!(Identifier, "Identifier", "A name of at most 63 bytes.");
+    text!(RelationName, "RelationName", "`schema.name`, with double quotes where SQL needs them.");
+}
+
 /// A text as an SQL literal.
 pub fn literal(text: &str) -> String {
     let escaped = text.replace('\'', "''");

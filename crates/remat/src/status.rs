@@ -46,6 +46,7 @@ impl State {
 }
 
 /// One view's freshness.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ViewStatus {
     /// The view.

@@ -5,6 +5,7 @@
 //! at any time. They keep nothing: durability is off, and databases of dead test processes are swept away.
 
 mod brokers;
+mod browser;
 mod packaged;
 mod pgbouncer;
 
@@ -23,6 +24,7 @@ pub(crate) async fn start() -> Outcome<Servers> {
     let binaries = binaries(&root).await?;
     pgbouncer::require().await?;
     brokers::require().await?;
+    browser::require().await?;
     let mut servers = Servers::default();
     for binaries in &binaries {
         servers.servers.push(start_server(binaries, &root, &run_as).await?);

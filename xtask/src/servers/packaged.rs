@@ -56,7 +56,7 @@ fn platform() -> Outcome<&'static str> {
     }
 }
 
-fn archive_in(dir: &Path) -> Outcome<String> {
+pub(super) fn archive_in(dir: &Path) -> Outcome<String> {
     let names = dir.read_dir()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let found = names.into_iter().find(|name| Path::new(name).extension().is_some_and(|ext| ext == "tgz"));
     Ok(found.ok_or("npm packed no archive")?)

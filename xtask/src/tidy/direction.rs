@@ -4,7 +4,7 @@ use super::code::{code_of, crate_names, lines_with};
 use super::{Finding, Source, is_rust};
 
 /// Modules of the library that take values and return values.
-const PURE: [&str; 8] = ["name", "view", "plan", "run", "schedule", "failure", "project", "error"];
+const PURE: [&str; 9] = ["name", "view", "plan", "run", "schedule", "failure", "project", "error", "alert"];
 
 /// Modules that touch the world, or act in it.
 const WORLDLY: [&str; 5] = ["pg", "store", "operation", "strategy", "embedded"];

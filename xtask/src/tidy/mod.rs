@@ -6,6 +6,7 @@
 mod adr;
 mod code;
 mod direction;
+mod escape;
 mod header;
 mod migrations;
 mod size;
@@ -53,8 +54,15 @@ impl fmt::Display for Finding {
 type Rule = fn(&[Source]) -> Vec<Finding>;
 
 /// Every rule, in the order in which a reader wants to hear of them.
-const RULES: [Rule; 6] =
-    [direction::check, size::check, header::check, migrations::check, words::check, adr::check];
+const RULES: [Rule; 7] = [
+    direction::check,
+    size::check,
+    header::check,
+    migrations::check,
+    words::check,
+    adr::check,
+    escape::check,
+];
 
 /// Checks everything, prints what is broken, and fails if anything is.
 pub(crate) async fn run(bless: bool) -> Outcome {

@@ -1,5 +1,5 @@
-//! `remat apply`: `{"applied":[{"action","view","run"}],"jobs":[{"action","job"}],"queues":[{"action","queue"}]}`; with
-//! `--dry-run` what `remat plan` prints.
+//! `remat apply`: `{"applied":[{"action","view","run"}],"jobs":[{"action","job"}],"queues":[{"action","queue"}],
+//! "alerts":[{"action","what","name"}]}`; with `--dry-run` what `remat plan` prints.
 
 use remat::{
     Remat,
@@ -17,7 +17,7 @@ use crate::{
     render::{Progress, complain, plan as render, prompt, runs::with_its_run, text},
 };
 
-/// Make the database match the project folder: define, create, change, rename and remove views, and set jobs and queues.
+/// Make the database match the project folder: define, create, change, rename and remove views, and set jobs, queues and alerts.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Take steps that lose something without being asked.
@@ -51,7 +51,7 @@ async fn take(
     plan: &ProjectPlan,
 ) -> Result<Vec<Applied>, Error> {
     let progress = Progress::start(&app.out, 1);
-    let steps = plan.views.steps.len() + plan.jobs.len() + plan.queues.len();
+    let steps = plan.views.steps.len() + plan.jobs.len() + plan.queues.len() + plan.alerts.len();
     progress.step(&format!("applying {steps} steps"));
     let applied = app.interrupt.attend(remat.apply(project, plan, true)).await;
     progress.finish();
@@ -61,14 +61,14 @@ async fn take(
 fn report(app: &App, plan: &ProjectPlan, applied: &[Applied]) -> Exit {
     let runs: Vec<Run> = applied.iter().filter_map(|step| step.run.clone()).collect();
     let exit = Exit::of_runs(&runs);
-    // Jobs and queues come last: after a view that failed they are as they were.
-    let (jobs, queues) = match exit {
-        Exit::Success => (plan.jobs.as_slice(), plan.queues.as_slice()),
-        _ => (&[][..], &[][..]),
+    // These come last: after a view that failed they are as they were.
+    let (jobs, queues, alerts) = match exit {
+        Exit::Success => (plan.jobs.as_slice(), plan.queues.as_slice(), plan.alerts.as_slice()),
+        _ => (&[][..], &[][..], &[][..]),
     };
-    app.out.report(&json!({ "applied": applied, "jobs": jobs, "queues": queues }), || {
+    app.out.report(&json!({ "applied": applied, "jobs": jobs, "queues": queues, "alerts": alerts }), || {
         let steps = applied.iter().map(line);
-        let all: String = steps.chain([render::settings(jobs, queues)]).collect();
+        let all: String = steps.chain([render::settings(jobs, queues, alerts)]).collect();
         if all.is_empty() { "the database matches the project".into() } else { all }
     });
     for run in runs.iter().filter(|_| !app.out.json) {

@@ -1,8 +1,9 @@
-//! `remat check`: `{"ok","problems":[{"view","state","problem","age_seconds","target_lag_seconds","hint"}]}`; exit 3
-//! when there is a problem.
+//! `remat check`: `{"ok","problems":[{"view","state","problem","age_seconds","target_lag_seconds","hint"}],
+//! "alerts":[{"rule","severity","subject","reason","advice"}]}`; exit 3 when there is a problem or an alert.
 
 use jiff::SignedDuration;
 use remat::{
+    alert::{Finding, RuleKind, Severity, Subject},
     error::Error,
     name::RelationName,
     status::{State, ViewStatus},
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use crate::{app::App, exit::Exit, render::text, selection::Narrowing, values};
 
-/// Fail when a view is past its target, failed, absent or empty; for CI and monitors. A paused view is no problem.
+/// Fail when a view is past its target, failed, absent or empty, or when nothing keeps the clock; for CI and monitors. A
+/// view that a person paused is no problem.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -23,8 +25,9 @@ pub(crate) struct Args {
 }
 
 /// What is wrong with a view.
-#[derive(Debug, Serialize)]
-struct Problem {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ViewProblem)]
+pub(crate) struct Problem {
     view: RelationName,
     state: State,
     #[serde(rename = "problem")]
@@ -34,19 +37,61 @@ struct Problem {
     hint: String,
 }
 
+/// What fires beside that: what the state of a view does not tell.
+#[derive(Debug, Serialize)]
+struct Alert {
+    rule: String,
+    severity: Severity,
+    subject: String,
+    reason: String,
+    advice: String,
+}
+
+impl From<Finding> for Alert {
+    fn from(finding: Finding) -> Self {
+        let Finding { rule, severity, subject, reason, advice, .. } = finding;
+        Self { rule, severity, subject: subject.to_string(), reason, advice }
+    }
+}
+
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
     let views = args.narrowing.keep(&remat, remat.status().await?, |status| &status.view).await?;
-    let max_age = args.max_age.map(|age| age.as_secs());
-    let problems: Vec<Problem> = views.iter().filter_map(|status| problem(status, max_age)).collect();
-    let ok = problems.is_empty();
-    let value = json!({ "ok": ok, "problems": problems });
+    let problems = problems(&views, args.max_age.map(|age| age.as_secs()));
+    let names: Vec<&RelationName> = views.iter().map(|status| &status.view).collect();
+    let alerts: Vec<Alert> =
+        remat.findings().await?.into_iter().filter(|found| is_told(found, &names)).map(Alert::from).collect();
+    let ok = problems.is_empty() && alerts.is_empty();
+    let value = json!({ "ok": ok, "problems": problems, "alerts": alerts });
     if ok {
         app.out.report(&value, || format!("all well; views checked: {}", views.len()));
         return Ok(Exit::Success);
     }
-    app.out.show(&value, || problems.iter().map(line).collect());
+    app.out.show(&value, || problems.iter().map(line).chain(alerts.iter().map(sentence)).collect());
     Ok(Exit::PastTarget)
+}
+
+/// What is wrong with these views. `max_age` is the target of those that have none, in seconds.
+pub(crate) fn problems(views: &[ViewStatus], max_age: Option<i64>) -> Vec<Problem> {
+    views.iter().filter_map(|status| problem(status, max_age)).collect()
+}
+
+/// The clock, and of the views that were asked for what is not told by their state.
+fn is_told(finding: &Finding, views: &[&RelationName]) -> bool {
+    match (&finding.subject, finding.kind) {
+        (Subject::Scheduler, _) => true,
+        (Subject::View(_, name), RuleKind::Mismatch | RuleKind::Quarantined) => views.contains(&name),
+        _ => false,
+    }
+}
+
+fn sentence(alert: &Alert) -> String {
+    format!(
+        "{} {}. {}\n",
+        text::clean(&alert.subject),
+        text::clean(&alert.reason),
+        text::clean(&alert.advice)
+    )
 }
 
 fn line(problem: &Problem) -> String {

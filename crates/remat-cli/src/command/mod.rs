@@ -1,10 +1,12 @@
 //! The subcommands, one file each: its arguments, and `run`, which asks the library and hands the answer to `render`.
 
+mod alert;
 mod apply;
+mod audit;
 mod bench;
 #[cfg(feature = "redis")]
 mod board;
-mod check;
+pub(crate) mod check;
 mod completions;
 mod create;
 mod delete;
@@ -13,7 +15,8 @@ mod explain;
 mod init;
 mod man;
 mod migrate;
-mod pause;
+mod openapi;
+pub(crate) mod pause;
 mod plan;
 mod prune;
 #[cfg(feature = "redis")]
@@ -21,12 +24,13 @@ mod publish;
 mod queue;
 mod refresh;
 mod resume;
-mod run;
+pub(crate) mod run;
 mod runs;
-mod schedule;
+pub(crate) mod schedule;
 mod serve;
 mod stats;
 mod status;
+mod token;
 mod verify;
 mod worker;
 mod workers;
@@ -65,6 +69,8 @@ pub(crate) enum Command {
     Status(status::Args),
     /// Fail when a view is past its target, failed, absent or empty.
     Check(check::Args),
+    /// Show what alerts fire, mute them, and try where they go.
+    Alert(alert::Args),
     /// List runs, the newest first.
     Runs(runs::Args),
     /// Show one run, or cancel it.
@@ -99,6 +105,13 @@ pub(crate) enum Command {
     /// Show a leaderboard: the first places, or a member and who stands around it.
     #[cfg(feature = "redis")]
     Board(board::Args),
+    /// Give, show and take access to the pages and the HTTP interface.
+    Token(token::Args),
+    /// List who asked for what over HTTP, and who gave access.
+    Audit(audit::Args),
+    /// Print the OpenAPI document of the HTTP interface.
+    #[allow(clippy::doc_markdown, reason = "help texts are for a terminal")]
+    Openapi(openapi::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Print or write manual pages.
@@ -124,6 +137,7 @@ impl Command {
             Self::Delete(args) => delete::run(app, &args).await,
             Self::Status(args) => status::run(app, &args).await,
             Self::Check(args) => check::run(app, &args).await,
+            Self::Alert(args) => alert::run(app, &args).await,
             Self::Runs(args) => runs::run(app, &args).await,
             Self::Run(args) => run::run(app, &args).await,
             Self::Stats(args) => stats::run(app, &args).await,
@@ -143,6 +157,9 @@ impl Command {
             Self::Publish(args) => publish::run(app, &args).await,
             #[cfg(feature = "redis")]
             Self::Board(args) => board::run(app, &args).await,
+            Self::Token(args) => token::run(app, &args).await,
+            Self::Audit(args) => audit::run(app, &args).await,
+            Self::Openapi(args) => openapi::run(app, &args),
             Self::Completions(args) => Ok(completions::run(app, &args)),
             Self::Man(args) => man::run(app, &args),
         }

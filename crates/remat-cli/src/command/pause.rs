@@ -21,13 +21,14 @@ pub(crate) struct Args {
 }
 
 /// Whether a view is paused now.
-#[derive(Serialize)]
-pub(super) struct PauseJson {
-    pub(super) view: RelationName,
-    pub(super) paused: bool,
-    pub(super) by: Option<String>,
-    pub(super) reason: Option<String>,
-    pub(super) until: Option<Timestamp>,
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Paused)]
+pub(crate) struct PauseJson {
+    pub(crate) view: RelationName,
+    pub(crate) paused: bool,
+    pub(crate) by: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
@@ -52,7 +53,7 @@ fn line(pause: &PauseJson) -> String {
 }
 
 /// The account that asks; the audit has the database's role beside it.
-fn who() -> String {
+pub(super) fn who() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     named.unwrap_or_else(|| "unknown".into())
 }

@@ -1,5 +1,5 @@
-//! `remat plan`: `{"steps":[{"action","view","destructive","changes":[{"what","from","to"}]}],"jobs":[{"action","job"}]}`,
-//! and with `--sql` also `"sql":[{"view","statements"}]`.
+//! `remat plan`: `{"steps":[{"action","view","destructive","changes":[{"what","from","to"}]}],"jobs":[{"action","job"}],
+//! "queues":[{"action","queue"}],"alerts":[{"action","what","name"}]}`, and with `--sql` also `"sql":[{"view","statements"}]`.
 
 use remat::{apply::ProjectPlan, error::Error, name::RelationName, project};
 use serde::Serialize;

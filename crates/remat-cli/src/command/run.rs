@@ -1,7 +1,10 @@
 //! `remat run`: `{"run":{…}}`; `remat run cancel`: `{"outcome":"…","run":{…}}`.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use remat::{
+    Remat,
     error::Error,
     run::{Run, Status},
 };
@@ -38,9 +41,10 @@ struct CancelArgs {
 }
 
 /// What became of the wish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+#[schema(as = Cancellation)]
+pub(crate) enum Outcome {
     /// It waited and never began.
     NeverBegan,
     /// It worked and was rolled back.
@@ -69,15 +73,19 @@ async fn show(app: &App, id: i64) -> Result<Exit, Error> {
 
 async fn cancel(app: &App, args: &CancelArgs) -> Result<Exit, Error> {
     let remat = app.open().await?;
-    let before = remat.run(args.id).await?;
-    let run = if before.status.is_final() {
-        before.clone()
-    } else {
-        remat.cancel_run(args.id, args.patience.unsigned_abs()).await?
-    };
-    let outcome = outcome(&before, &run);
+    let (outcome, run) = wish(&remat, args.id, args.patience.unsigned_abs()).await?;
     app.out.report(&json!({ "outcome": outcome, "run": run }), || in_words(outcome, &run));
     Ok(if outcome == Outcome::StillAtWork { Exit::Failed } else { Exit::Success })
+}
+
+/// Wishes that a run were cancelled, and tells what became of that.
+pub(crate) async fn wish(remat: &Remat, id: i64, patience: Duration) -> Result<(Outcome, Run), Error> {
+    let before = remat.run(id).await?;
+    if before.status.is_final() {
+        return Ok((Outcome::HadEnded, before));
+    }
+    let run = remat.cancel_run(id, patience).await?;
+    Ok((outcome(&before, &run), run))
 }
 
 fn outcome(before: &Run, after: &Run) -> Outcome {

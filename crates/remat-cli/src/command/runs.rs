@@ -33,10 +33,10 @@ pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     };
     let filter = Filter {
         view_id,
-        run_id: None,
         status: args.status,
         operation: args.operation,
         limit: Some(args.limit),
+        ..Filter::default()
     };
     let runs = remat.runs(&filter).await?;
     app.out.show(&json!({ "runs": runs }), || table(&app.out, &runs));

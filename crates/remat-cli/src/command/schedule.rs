@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use remat::{
+    Remat,
     error::Error,
     run::Status,
     schedule::Schedule,
@@ -40,12 +41,15 @@ pub(crate) struct Args {
 }
 
 /// Something that fires, and when.
-#[derive(Serialize)]
-struct Entry {
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Scheduled)]
+pub(crate) struct Entry {
+    /// `job` or `view`.
     kind: &'static str,
     name: String,
+    /// `view`, `tag` or `sql`.
     #[serde(flatten)]
-    work: Work,
+    pub(crate) work: Work,
     /// None where a freshness target decides.
     schedule: Option<String>,
     /// None where a schedule decides.
@@ -57,6 +61,7 @@ struct Entry {
     paused: bool,
     next: Vec<Timestamp>,
     last: Option<LastFire>,
+    #[schema(value_type = Option<Object>)]
     error: Option<ErrorJson>,
     #[serde(skip)]
     subject: Subject,
@@ -64,17 +69,23 @@ struct Entry {
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
     let remat = app.open().await?;
+    let from = args.from.unwrap_or_else(Timestamp::now);
+    let entries = entries(&remat, from, args.next.into()).await?;
+    app.out.show(&json!({ "schedules": entries }), || table(&app.out, &entries));
+    Ok(Exit::Success)
+}
+
+/// Everything that fires, what is next first, with the next `n` times of each after `from`.
+pub(crate) async fn entries(remat: &Remat, from: Timestamp, n: usize) -> Result<Vec<Entry>, Error> {
     let mut entries: Vec<Entry> = remat.jobs().await?.into_iter().map(of_job).collect();
     entries.extend(remat.views().await?.iter().filter_map(of_view));
     let (mut last, lag_due) = (remat.last_fires().await?, remat.lag_due().await?);
-    let from = args.from.unwrap_or_else(Timestamp::now);
     for entry in &mut entries {
         entry.last = last.remove(&entry.subject);
-        entry.fill(from, args.next.into(), &lag_due);
+        entry.fill(from, n, &lag_due);
     }
     entries.sort_by_key(|entry| (entry.next.first().copied().unwrap_or(Timestamp::MAX), entry.name.clone()));
-    app.out.show(&json!({ "schedules": entries }), || table(&app.out, &entries));
-    Ok(Exit::Success)
+    Ok(entries)
 }
 
 impl Entry {

@@ -7,6 +7,7 @@ use remat::error::Error;
 use crate::{
     app::App,
     exit::Exit,
+    http::DoorOptions,
     serve::{self, Charge, WorkOptions},
     values::time,
 };
@@ -16,17 +17,20 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     work: WorkOptions,
-    /// Where to answer probes (127.0.0.1:8080).
+    /// Where the pages, the HTTP interface and the probes are (127.0.0.1:8080).
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Listen nowhere.
     #[arg(long, conflicts_with = "listen")]
     no_web: bool,
+    #[command(flatten)]
+    door: DoorOptions,
     /// How often to compare each view that follows changes with its query (24h); 0 for never.
     #[arg(long, value_name = "TIME", value_parser = time)]
     verify_every: Option<Duration>,
 }
 
 pub(crate) async fn run(app: &App, args: &Args) -> Result<Exit, Error> {
-    serve::run(app, Charge::serve(app, &args.work, args.listen, !args.no_web, args.verify_every)?).await
+    let web = (!args.no_web).then_some(&args.door);
+    serve::run(app, Charge::serve(app, &args.work, args.listen, web, args.verify_every)?).await
 }

@@ -1,27 +1,55 @@
 //! The HTTP listener: probes for anybody, the API and the pages for whom the guard lets in.
 //!
-//! Law: a request passes, in this order, the guard of hosts and origins, the question who asks, and the question whether
-//! that role may; only then is anything read. A route says its role where it is mounted, so none can forget to.
-//! There is no SQL here: routes ask the library.
+//! Law: a request passes, in this order, the guard of hosts, the question who asks, whether that role may, and where what
+//! changes something comes from; only then is anything read. A route says its role where it is mounted, so none can
+//! forget to. There is no SQL here: routes ask the library.
 
+mod api;
+mod attempts;
+mod cookie;
+mod door;
+mod extract;
+mod guard;
+mod headers;
+mod host;
+mod listen;
+mod live;
+mod login;
+mod metrics;
+mod mount;
+mod once;
+mod origin;
 mod probe;
+mod problem;
 mod who;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
 
-use axum::Router;
+use axum::http::Method;
+use axum::routing::{get, post};
+pub(crate) use door::{Door, DoorOptions};
+use listen::Site;
+pub(crate) use live::Live;
+pub(crate) use login::local_path;
+pub(crate) use metrics::Last as LastMetrics;
+pub(crate) use mount::{Mount, Place};
+pub(crate) use problem::Problem;
 use remat::{
     Remat,
+    access::Role,
+    backend::JobBackend,
     error::Error,
     service::{Stop, health::Health},
 };
 use tokio::{net::TcpListener, sync::watch};
-#[allow(unused_imports, reason = "the pages and the API come next")]
+use utoipa::openapi::OpenApi;
 pub(crate) use who::Principal;
 
-use crate::app::io_error;
+use crate::{app::io_error, dashboard};
 
-#[allow(dead_code, reason = "the pages and the API come next")]
 /// What every route may ask of.
 #[derive(Clone)]
 pub(crate) struct Web {
@@ -30,9 +58,21 @@ pub(crate) struct Web {
     pub(crate) stop: watch::Receiver<Stop>,
     /// The path under which a proxy shows all of this: empty, or `/remat`. It begins with a slash and ends with none.
     pub(crate) base: Arc<str>,
+    /// Whom the listener answers.
+    pub(crate) door: Arc<Door>,
+    /// How runs reach a worker.
+    pub(crate) backend: Arc<dyn JobBackend>,
+    /// What the pages read of all views a moment ago.
+    pub(crate) known: dashboard::Known,
+    /// What the metrics said last.
+    pub(crate) metrics: LastMetrics,
+    /// What changes, for whoever watches.
+    pub(crate) live: Live,
+    /// Where views are published, if anybody says where.
+    #[cfg(feature = "redis")]
+    pub(crate) publisher: Option<remat::publish::Publisher>,
 }
 
-#[allow(dead_code, reason = "the pages and the API come next")]
 impl Web {
     /// The path of a link: `link("/views")` is `/remat/views` under the base `/remat`.
     pub(crate) fn link(&self, path: &str) -> String {
@@ -48,19 +88,51 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     })
 }
 
-/// Answers until the process ends.
+/// The document of the API, made once.
+pub(crate) fn document() -> &'static OpenApi {
+    static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| api::mount(Mount::new(None)).document());
+    &DOCUMENT
+}
+
+/// Every route with its role.
+fn routes(mount: Mount) -> Mount {
+    let mount = mount
+        .open(Method::GET, "/login", get(dashboard::login))
+        .open(Method::POST, "/login", post(login::log_in))
+        .post("/logout", Role::Viewer, login::log_out)
+        .get("/metrics", Role::Viewer, metrics::show);
+    dashboard::mount(api::mount(mount))
+}
+
+/// Everything that is answered, and the table of the routes.
+fn site(web: &Web) -> (Site, Vec<Place>) {
+    let (router, places) = routes(Mount::new(Some(web))).finish(web);
+    let router = probe::routes(&web.remat, &web.health, &web.stop).fallback_service(router);
+    (Site { router, base: Arc::clone(&web.base) }, places)
+}
+
+/// Answers probes, and everything else to whom the door lets in, until the process ends.
 pub(crate) async fn answer(listener: TcpListener, web: Web) {
-    match listener.local_addr() {
-        Ok(address) if address.ip().is_loopback() => {
-            tracing::info!(%address, "listening; GET /healthz and /readyz are answered");
-        }
-        Ok(address) => {
-            tracing::info!(%address, "listening, also for other machines; GET /healthz and /readyz are answered to all");
-        }
-        Err(_) => {}
-    }
-    let routes = Router::new().merge(probe::routes(&web));
-    if let Err(error) = axum::serve(listener, routes).await {
-        tracing::error!(%error, "the listener has ended");
+    let who = if web.door.no_auth { "everybody on this machine, as admin" } else { "tokens and logins" };
+    say_where(&listener, &format!("listening for {who}; GET /healthz and /readyz are answered to all"));
+    let (site, _) = site(&web);
+    listen::forever(listener, site).await;
+}
+
+/// Answers probes alone, until the process ends.
+pub(crate) async fn answer_probes(
+    listener: TcpListener,
+    remat: Remat,
+    health: Health,
+    stop: watch::Receiver<Stop>,
+) {
+    say_where(&listener, "listening; GET /healthz and /readyz are answered");
+    let router = probe::routes(&remat, &health, &stop);
+    listen::forever(listener, Site { router, base: Arc::from("") }).await;
+}
+
+fn say_where(listener: &TcpListener, what: &str) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "{what}");
     }
 }

@@ -9,11 +9,16 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use remat::{error::ErrorKind, service::Stop};
+use remat::{
+    Remat,
+    error::ErrorKind,
+    service::{Stop, health::Health},
+};
 use serde_json::{Value, json};
-use tokio::{sync::Mutex, time::timeout};
-
-use crate::http::Web;
+use tokio::{
+    sync::{Mutex, watch},
+    time::timeout,
+};
 
 /// How long the database may take to answer a probe.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,14 +27,16 @@ const HOLDS: Duration = Duration::from_secs(1);
 
 /// Whom the probes ask.
 struct Asked {
-    web: Web,
+    remat: Remat,
+    health: Health,
+    stop: watch::Receiver<Stop>,
     ready: Mutex<Option<(Instant, Option<&'static str>)>>,
 }
 
 impl Asked {
     /// Why it is not ready, if it is not.
     async fn obstacle(&self) -> Option<&'static str> {
-        if *self.web.stop.borrow() != Stop::No {
+        if *self.stop.borrow() != Stop::No {
             return Some("it is stopping");
         }
         let mut known = self.ready.lock().await;
@@ -44,7 +51,7 @@ impl Asked {
     }
 
     async fn ask(&self) -> Option<&'static str> {
-        match timeout(PATIENCE, self.web.remat.is_ready()).await {
+        match timeout(PATIENCE, self.remat.is_ready()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) if error.kind() == ErrorKind::Schema => {
                 Some("the tables of remat are not this program's")
@@ -55,13 +62,14 @@ impl Asked {
 }
 
 /// The probes, which need no word of who asks.
-pub(super) fn routes(web: &Web) -> Router {
-    let asked = Arc::new(Asked { web: web.clone(), ready: Mutex::default() });
+pub(super) fn routes(remat: &Remat, health: &Health, stop: &watch::Receiver<Stop>) -> Router {
+    let (remat, health, stop) = (remat.clone(), health.clone(), stop.clone());
+    let asked = Arc::new(Asked { remat, health, stop, ready: Mutex::default() });
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(asked)
 }
 
 async fn healthz(State(asked): State<Arc<Asked>>) -> (StatusCode, Json<Value>) {
-    let stalled = asked.web.health.stalled();
+    let stalled = asked.health.stalled();
     if stalled.is_empty() {
         return (StatusCode::OK, Json(json!({ "healthy": true, "stalled": [] })));
     }

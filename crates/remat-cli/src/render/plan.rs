@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use remat::{
-    apply::{JobStep, ProjectPlan, QueueStep},
+    apply::{AlertStep, JobStep, ProjectPlan, QueueStep},
     name::RelationName,
     plan::{DiffLine, Side, Step},
 };
@@ -17,14 +17,18 @@ pub(crate) fn plan(out: &Output, plan: &ProjectPlan) -> String {
         return "the database matches the project".into();
     }
     let steps = plan.views.steps.iter().map(|it| step(out, it));
-    steps.chain([settings(&plan.jobs, &plan.queues)]).collect()
+    steps.chain([settings(&plan.jobs, &plan.queues, &plan.alerts)]).collect()
 }
 
-/// One line for each job and each queue that changes.
-pub(crate) fn settings(jobs: &[JobStep], queues: &[QueueStep]) -> String {
+/// One line for each job, queue, alert rule and destination that changes.
+pub(crate) fn settings(jobs: &[JobStep], queues: &[QueueStep], alerts: &[AlertStep]) -> String {
     let jobs = jobs.iter().map(|job| format!("{} job {}\n", job.action, text::clean(&job.job)));
     let queues = queues.iter().map(|queue| format!("{} queue {}\n", queue.action, text::clean(&queue.queue)));
-    jobs.chain(queues).collect()
+    let alerts = alerts.iter().map(|step| {
+        let what = if step.what == "rule" { "alert rule" } else { step.what };
+        format!("{} {what} {}\n", step.action, text::clean(&step.name))
+    });
+    jobs.chain(queues).chain(alerts).collect()
 }
 
 /// The statements of each step, as SQL with comments.

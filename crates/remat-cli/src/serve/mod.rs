@@ -13,22 +13,30 @@ use std::{sync::Arc, time::Instant};
 pub(crate) use options::{Charge, WorkOptions};
 use remat::{
     Remat,
+    backend::{JobBackend, PostgresBackend},
     daemon::{Daemon, DaemonSettings},
     error::Error,
-    service::{Service, verifier::Verifier, worker::WorkerSettings},
+    service::{Service, alerter::Alerter, verifier::Verifier, worker::WorkerSettings},
 };
 use tokio::net::TcpListener;
 
-use crate::{app::App, exit::Exit, http, serve::signals::Signals};
+use crate::{
+    app::App,
+    exit::Exit,
+    http::{self, Door, Live},
+    serve::signals::Signals,
+};
 
 /// Sessions beside those of the runs: heartbeats, claims, the scheduler, the rescuer and their like.
 const SESSIONS_BESIDE: usize = 4;
+/// Idle sessions that are kept for those who ask over HTTP.
+const SESSIONS_OF_PAGES: usize = 8;
 
 /// Runs until it is told to stop.
-pub(crate) async fn run(app: &App, charge: Charge) -> Result<Exit, Error> {
+pub(crate) async fn run(app: &App, mut charge: Charge) -> Result<Exit, Error> {
     let mut signals = Signals::listen()?;
     let ready = tokio::select! {
-        ready = prepare(app, &charge) => ready?,
+        ready = prepare(app, &mut charge) => ready?,
         () = signals.told() => return Ok(Exit::Success),
     };
     ready.run(&signals).await
@@ -39,15 +47,26 @@ struct Ready {
     remat: Remat,
     daemon: Daemon,
     listener: Option<TcpListener>,
+    /// Who is let in beside the probes.
+    door: Option<(Door, String)>,
+    backend: Arc<dyn JobBackend>,
+    #[cfg(feature = "redis")]
+    publisher: Option<remat::publish::Publisher>,
     name: String,
 }
 
-async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
+/// Whoever asks over HTTP does not wait for the work: with `inline` the workers of this process find it.
+fn reached_from_pages(remat: &Remat, backend: Arc<dyn JobBackend>) -> Arc<dyn JobBackend> {
+    if backend.kind() == "inline" { Arc::new(PostgresBackend::new(remat)) } else { backend }
+}
+
+async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
     let listener = match charge.listen {
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let remat = app.connect_with(charge.slots + SESSIONS_BESIDE).await?;
+    let sessions = SESSIONS_BESIDE + if charge.door.is_some() { SESSIONS_OF_PAGES } else { 0 };
+    let remat = app.connect_as("api", charge.slots + sessions).await?;
     remat.check_schema().await?;
     let backend = backend::connect(app, &remat, charge.backend).await?;
     let (kind, name) = (backend.kind(), worker_name());
@@ -66,26 +85,41 @@ async fn prepare(app: &App, charge: &Charge) -> Result<Ready, Error> {
     if let Some(interval) = charge.verify_every {
         services.push(Box::new(Verifier::new(&remat, Arc::clone(&backend), interval)));
     }
-    let mut daemon = Daemon::prepare(&remat, backend, &settings).await?;
+    let mut daemon = Daemon::prepare(&remat, Arc::clone(&backend), &settings).await?;
     for service in services {
         daemon.add(service);
     }
     let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
     let database = remat.target().to_string();
     tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");
-    Ok(Ready { remat, daemon, listener, name })
+    Ok(Ready {
+        #[cfg(feature = "redis")]
+        publisher: app.publisher().ok(),
+        remat,
+        daemon,
+        listener,
+        door: charge.door.take(),
+        backend,
+        name,
+    })
 }
 
-/// What a daemon does beside what is its own: it publishes, where `[publish]` says where.
+/// What a daemon does beside what is its own: it judges alerts and sends their messages, and it publishes, where
+/// `[publish]` says where.
 fn services(app: &App, remat: &Remat, charge: &Charge) -> Result<Vec<Box<dyn Service>>, Error> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
+    if charge.alerts {
+        services.push(Box::new(Alerter::new(remat)));
+        #[cfg(feature = "alerts")]
+        services.push(Box::new(remat::service::deliverer::Deliverer::new(remat)));
+    }
     #[cfg(feature = "redis")]
     if charge.publishes {
         let publisher = app.publisher()?;
         services.push(Box::new(remat::publish::PublishService { remat: remat.clone(), publisher }));
     }
     #[cfg(not(feature = "redis"))]
-    let _ = (app, remat, charge, &mut services);
+    let _ = app;
     Ok(services)
 }
 
@@ -93,8 +127,28 @@ impl Ready {
     async fn run(self, signals: &Signals) -> Result<Exit, Error> {
         let (remat, health, began) = (self.remat, self.daemon.health(), Instant::now());
         if let Some(listener) = self.listener {
-            let (health, stop, base) = (health.clone(), signals.stop(), Arc::from(""));
-            tokio::spawn(http::answer(listener, http::Web { remat: remat.clone(), health, stop, base }));
+            let (remat, health, stop) = (remat.clone(), health.clone(), signals.stop());
+            match self.door {
+                Some((door, base)) => {
+                    let (base, door, live) = (Arc::from(base), Arc::new(door), Live::new(&remat));
+                    let backend = reached_from_pages(&remat, self.backend);
+                    let web = http::Web {
+                        remat,
+                        health,
+                        stop,
+                        base,
+                        door,
+                        backend,
+                        known: crate::dashboard::Known::default(),
+                        metrics: http::LastMetrics::default(),
+                        live,
+                        #[cfg(feature = "redis")]
+                        publisher: self.publisher,
+                    };
+                    tokio::spawn(http::answer(listener, web));
+                }
+                None => drop(tokio::spawn(http::answer_probes(listener, remat, health, stop))),
+            }
         }
         tokio::spawn(systemd::attend(health, signals.stop()));
         let ended = tokio::select! {

@@ -9,7 +9,11 @@ use remat::{
     store::retention::Retention,
 };
 
-use crate::{app::App, values::one_of};
+use crate::{
+    app::App,
+    http::{Door, DoorOptions},
+    values::one_of,
+};
 
 /// How a service works on runs.
 #[derive(Args, Debug)]
@@ -31,8 +35,10 @@ pub(crate) struct WorkOptions {
 /// What a service is to do.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    /// Where to answer probes, if anywhere.
+    /// Where to listen, if anywhere.
     pub(crate) listen: Option<SocketAddr>,
+    /// Who is let in there, and the path under which all is shown; without it probes alone are answered.
+    pub(crate) door: Option<(Door, String)>,
     /// The kind of back end that a flag asks for.
     pub(crate) backend: Option<BackendKind>,
     pub(crate) slots: usize,
@@ -43,6 +49,8 @@ pub(crate) struct Charge {
     pub(crate) schedules: bool,
     /// What it keeps of the history, and how often it looks; none to delete nothing.
     pub(crate) retention: Option<(Retention, Duration)>,
+    /// Whether it judges alerts and sends what they have to say.
+    pub(crate) alerts: bool,
     /// Whether it keeps serving copies in Redis.
     #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "nothing can be published then"))]
     pub(crate) publishes: bool,
@@ -56,18 +64,25 @@ impl Charge {
         app: &App,
         work: &WorkOptions,
         listen: Option<SocketAddr>,
-        web: bool,
+        web: Option<&DoorOptions>,
         verify_every: Option<Duration>,
     ) -> Result<Self, Error> {
         let project = app.project_settings()?;
         let publishes = project.as_ref().is_some_and(|project| project.publish.is_some());
         let (settings, retention) =
             project.map(|project| (project.serve, project.retention)).unwrap_or_default();
-        let written = (web && settings.web).then_some(settings.listen);
+        let written = (web.is_some() && settings.web).then_some(settings.listen);
+        let listen = listen.or(written);
+        let door = match (listen, web) {
+            (Some(address), Some(web)) => Some((web.resolve(address, &settings)?, web.base(&settings))),
+            _ => None,
+        };
         let verify_every = verify_every.unwrap_or(settings.verify_every);
         Ok(Self {
-            listen: listen.or(written),
+            listen,
+            door,
             schedules: true,
+            alerts: true,
             retention: Some((kept(&retention), retention.every)),
             publishes,
             verify_every: (verify_every > Duration::ZERO).then_some(verify_every),
@@ -84,12 +99,14 @@ impl Charge {
     fn of(work: &WorkOptions, settings: ServeSettings) -> Self {
         Self {
             listen: None,
+            door: None,
             backend: work.backend,
             slots: work.workers.map_or(settings.workers, usize::from),
             queues: if work.queues.is_empty() { settings.queues } else { work.queues.clone() },
             poll: settings.poll,
             grace: settings.grace,
             schedules: false,
+            alerts: false,
             retention: None,
             publishes: false,
             verify_every: None,

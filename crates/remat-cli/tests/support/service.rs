@@ -93,12 +93,17 @@ impl Served {
         assert_eq!((answer.code, answer.stdout.as_str()), (0, ""), "{answer:?}");
     }
 
-    /// Asks a probe.
-    pub(crate) async fn probe(&self, path: &str) -> Probe {
+    /// Where it listens.
+    pub(crate) async fn address(&self) -> String {
         wait_until("it listens", async || self.said("listening")).await;
         let log = self.log();
         let line = log.iter().find(|line| line["address"].is_string()).unwrap();
-        let mut stream = TcpStream::connect(line["address"].as_str().unwrap()).unwrap();
+        line["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks a probe.
+    pub(crate) async fn probe(&self, path: &str) -> Probe {
+        let mut stream = TcpStream::connect(self.address().await).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: remat\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind};
 
 /// What somebody may do, from the least to the most.
@@ -12,7 +14,9 @@ use crate::error::{Error, ErrorKind};
 /// assert!(Role::Editor.may(Role::Operator));
 /// assert!(!Role::Viewer.may(Role::Operator));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads everything but secrets.
     Viewer,

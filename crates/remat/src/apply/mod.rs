@@ -4,6 +4,7 @@
 //! says. Each step is atomic: its definition and its relation change in one transaction, so a plan that breaks off is
 //! continued by planning again. A step that loses something is only taken when the caller confirmed it.
 
+mod alerts;
 mod jobs;
 mod owner;
 mod queues;
@@ -12,6 +13,7 @@ mod survey;
 
 use serde::Serialize;
 
+pub use alerts::AlertStep;
 pub use jobs::JobStep;
 pub use queues::QueueStep;
 
@@ -37,12 +39,14 @@ pub struct ProjectPlan {
     pub jobs: Vec<JobStep>,
     /// What to do to the limits of queues afterwards.
     pub queues: Vec<QueueStep>,
+    /// What to do to alert rules and destinations afterwards.
+    pub alerts: Vec<AlertStep>,
 }
 
 impl ProjectPlan {
     /// Whether all is as it should be.
     pub fn is_empty(&self) -> bool {
-        self.views.is_empty() && self.jobs.is_empty() && self.queues.is_empty()
+        self.views.is_empty() && self.jobs.is_empty() && self.queues.is_empty() && self.alerts.is_empty()
     }
 }
 
@@ -67,7 +71,8 @@ impl Remat {
             let reads = views::reads(session).await?;
             let jobs = jobs::steps(session, &project.settings).await?;
             let queues = queues::steps(session, &project.settings).await?;
-            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs, queues })
+            let alerts = alerts::steps(session, &project.settings).await?;
+            Ok(ProjectPlan { views: plan::plan(&desired, &actual, &reads)?, jobs, queues, alerts })
         })
         .await
     }
@@ -90,30 +95,63 @@ impl Remat {
         plan: &ProjectPlan,
         confirmed: bool,
     ) -> Result<Vec<Applied>, Error> {
-        if let (false, Some(step)) = (confirmed, plan.views.destructive().next()) {
+        let (applied, whole) = self.take_all(Some(&project.settings.name), &plan.views, confirmed).await?;
+        if !whole {
+            return Ok(applied);
+        }
+        self.with_session(async |session| {
+            jobs::take(session, &project.settings, &plan.jobs).await?;
+            queues::take(session, &project.settings, &plan.queues).await?;
+            alerts::take(session, &project.settings, &plan.alerts).await
+        })
+        .await?;
+        Ok(applied)
+    }
+
+    /// What would make the database match one definition. Nothing else is looked at, so nothing is removed.
+    pub async fn plan_view(&self, definition: &Definition) -> Result<Plan, Error> {
+        crate::view::validate(definition)?;
+        let desired = std::slice::from_ref(definition);
+        self.with_session(async |session| {
+            // No project has an empty name.
+            let actual = survey::actual(session, "", desired).await?;
+            plan::plan(desired, &actual, &views::reads(session).await?)
+        })
+        .await
+    }
+
+    /// Takes the steps of a plan for one definition, as [`Remat::apply`] does. The view stays with its project, if it has
+    /// one.
+    pub async fn apply_view(&self, plan: &Plan, confirmed: bool) -> Result<Vec<Applied>, Error> {
+        Ok(self.take_all(None, plan, confirmed).await?.0)
+    }
+
+    /// Takes the steps until one fails; tells whether none did.
+    async fn take_all(
+        &self,
+        project: Option<&str>,
+        plan: &Plan,
+        confirmed: bool,
+    ) -> Result<(Vec<Applied>, bool), Error> {
+        if let (false, Some(step)) = (confirmed, plan.destructive().next()) {
             let primary = format!("step \"{}\" needs confirmation", step.summary());
             let error =
                 Error::new(ErrorKind::NeedsConfirmation, primary).with_hint("Pass --yes if it is meant.");
             return Err(step.loss().map_or(error.clone(), |loss| error.with_detail(loss)));
         }
         let mut applied = Vec::new();
-        for step in &plan.views.steps {
-            let run = self.take(&project.settings.name, step).await?;
+        for step in &plan.steps {
+            let run = self.take(project, step).await?;
             let failed = run.as_ref().is_some_and(|run| run.status != Status::Success);
             if !failed {
                 self.remember(step).await?;
             }
             applied.push(Applied { action: step.action(), view: step.view().clone(), run });
             if failed {
-                return Ok(applied);
+                return Ok((applied, false));
             }
         }
-        self.with_session(async |session| {
-            jobs::take(session, &project.settings, &plan.jobs).await?;
-            queues::take(session, &project.settings, &plan.queues).await
-        })
-        .await?;
-        Ok(applied)
+        Ok((applied, true))
     }
 
     /// Leaves the step in the audit, with the definition before and after.
@@ -131,7 +169,7 @@ impl Remat {
         .await
     }
 
-    async fn take(&self, project: &str, step: &Step) -> Result<Option<Run>, Error> {
+    async fn take(&self, project: Option<&str>, step: &Step) -> Result<Option<Run>, Error> {
         match step {
             Step::Create(definition) => self.create_new(project, definition).await.map(Some),
             Step::Redefine(to) | Step::Convert(to) | Step::Reindex(to) | Step::Recreate(to) => {
@@ -155,33 +193,38 @@ impl Remat {
         }
     }
 
-    async fn take_rest(&self, project: &str, then: Option<&Step>) -> Result<Option<Run>, Error> {
+    async fn take_rest(&self, project: Option<&str>, then: Option<&Step>) -> Result<Option<Run>, Error> {
         match then {
             Some(step) => Box::pin(self.take(project, step)).await,
             None => Ok(None),
         }
     }
 
-    async fn create_new(&self, project: &str, definition: &Definition) -> Result<Run, Error> {
+    async fn create_new(&self, project: Option<&str>, definition: &Definition) -> Result<Run, Error> {
         crate::view::validate(definition)?;
-        let save = async |session: &crate::pg::Session| views::save(session, definition, Some(project)).await;
+        let save = async |session: &crate::pg::Session| views::save(session, definition, project).await;
         let view = self.with_session(save).await?;
         operation::create::create(self, view.id, CreateOptions::default(), Asked::Now(Trigger::Manual)).await
     }
 
-    async fn rebuild(&self, project: &str, view: &View, definition: &Definition) -> Result<Run, Error> {
+    async fn rebuild(
+        &self,
+        project: Option<&str>,
+        view: &View,
+        definition: &Definition,
+    ) -> Result<Run, Error> {
         crate::view::validate(definition)?;
         operation::create::redefine(self, view, definition, project).await
     }
 
-    async fn alter(&self, project: &str, view: &View, definition: &Definition) -> Result<(), Error> {
+    async fn alter(&self, project: Option<&str>, view: &View, definition: &Definition) -> Result<(), Error> {
         crate::view::validate(definition)?;
         self.with_session(async |session| owner::alter(session, project, view, definition).await).await
     }
 
     async fn rename(
         &self,
-        project: &str,
+        project: Option<&str>,
         view: &View,
         definition: &Definition,
         last: bool,
@@ -189,7 +232,7 @@ impl Remat {
         self.with_session(async |session| {
             rename::view(session, view, &definition.name).await?;
             if last {
-                views::save(session, definition, Some(project)).await?;
+                views::save(session, definition, project).await?;
             }
             Ok(())
         })

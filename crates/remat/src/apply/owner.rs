@@ -14,7 +14,7 @@ use crate::{
 /// Saves a definition whose relation needs no other change than, perhaps, its owner.
 pub(super) async fn alter(
     session: &Session,
-    project: &str,
+    project: Option<&str>,
     view: &View,
     to: &Definition,
 ) -> Result<(), Error> {
@@ -26,7 +26,7 @@ pub(super) async fn alter(
         if view.definition.follows_changes() && !to.follows_changes() {
             maintain::release(session, view.id).await?;
         }
-        views::save(session, to, Some(project)).await.map(drop)
+        views::save(session, to, project).await.map(drop)
     }
     .await;
     session.batch(if done.is_ok() { "commit" } else { "rollback" }).await?;

@@ -64,6 +64,8 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_verification.sql"),
         breaking: false,
     },
+    Migration { version: 11, name: "access", sql: include_str!("0011_access.sql"), breaking: false },
+    Migration { version: 12, name: "alerts", sql: include_str!("0012_alerts.sql"), breaking: false },
 ];
 
 /// Advisory key under which migrations run: `remm` in ASCII.

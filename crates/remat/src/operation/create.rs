@@ -30,6 +30,7 @@ use crate::{
 };
 
 /// What a caller may say about one create.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateOptions {
@@ -98,7 +99,7 @@ pub(crate) async fn redefine(
     remat: &Remat,
     view: &View,
     definition: &Definition,
-    project: &str,
+    project: Option<&str>,
 ) -> Result<Run, Error> {
     let task = Task {
         view_id: view.id,
@@ -108,7 +109,7 @@ pub(crate) async fn redefine(
         sight: Sight::Newest,
     };
     let run = Box::pin(attempt(remat, task, async |frame: &Frame<'_>| {
-        views::save(frame.session, definition, Some(project)).await?;
+        views::save(frame.session, definition, project).await?;
         let existing = catalog::relation_named(frame.session, &definition.name).await?;
         let options = CreateOptions { force: true, ..CreateOptions::default() };
         build(frame, existing.as_ref(), options).await

@@ -7,11 +7,13 @@
 
 pub mod catalog;
 mod connect;
+pub mod footprint;
 pub(crate) mod lock;
 mod notify;
 mod passfile;
 mod restricted;
 mod session;
+pub mod standing;
 mod tls;
 
 pub use connect::{Environment, Target};

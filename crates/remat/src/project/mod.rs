@@ -4,6 +4,7 @@
 //! valid in itself: every option known, every query one SELECT, every name given once. Every complaint names the file
 //! and the line. Folders under `views` are for people; they name no schema.
 
+mod alerts;
 mod dispatch;
 mod files;
 mod init;
@@ -15,8 +16,10 @@ mod view;
 
 use std::{collections::BTreeMap, path::Path};
 
+pub use alerts::AlertSettings;
+pub(crate) use alerts::rows as alert_rows;
 pub use init::init;
-pub use service::{BackendKind, BackendSettings, Queue, RetentionSettings, ServeSettings};
+pub use service::{BackendKind, BackendSettings, Queue, RetentionSettings, ServeSettings, base_path};
 pub use settings::{FILE, Job, JobTarget, ProjectSettings, SecretUrl, parse_settings};
 pub use view::{ProjectDefaults, parse_view};
 

@@ -30,6 +30,12 @@ pub struct ServeSettings {
     pub queues: Vec<String>,
     /// How often it looks for due times and waiting runs when nothing wakes it.
     pub poll: Duration,
+    /// Names under which others ask for the pages.
+    pub allow_hosts: Vec<String>,
+    /// The path under which a proxy shows the pages: empty, or with a slash before and none behind.
+    pub base_path: String,
+    /// Whether every request comes through a proxy that says where it comes from.
+    pub behind_proxy: bool,
     /// How long runs may go on after it was told to stop.
     pub grace: Duration,
     /// How often each view that follows changes is compared with its query; zero for never.
@@ -44,6 +50,9 @@ impl Default for ServeSettings {
             workers: 4,
             queues: Vec::new(),
             poll: Duration::from_secs(5),
+            allow_hosts: Vec::new(),
+            base_path: String::new(),
+            behind_proxy: false,
             grace: Duration::from_secs(30),
             verify_every: Duration::from_hours(24),
         }
@@ -120,17 +129,56 @@ pub struct Queue {
 
 pub(super) fn serve(root: &Table<'_, '_>) -> Result<ServeSettings, Error> {
     let plain = ServeSettings::default();
-    let known = ["listen", "web", "workers", "queues", "poll", "grace", "verify_every"];
+    let known = [
+        "listen",
+        "web",
+        "allow_hosts",
+        "base_path",
+        "behind_proxy",
+        "workers",
+        "queues",
+        "poll",
+        "grace",
+        "verify_every",
+    ];
     let Some(table) = root.table("serve", &known)? else { return Ok(plain) };
     Ok(ServeSettings {
         listen: table.read("listen", address)?.unwrap_or(plain.listen),
         web: table.boolean("web")?.unwrap_or(plain.web),
+        allow_hosts: table.read_list("allow_hosts", host_name)?.unwrap_or(plain.allow_hosts),
+        base_path: table.read("base_path", base_path)?.unwrap_or(plain.base_path),
+        behind_proxy: table.boolean("behind_proxy")?.unwrap_or(plain.behind_proxy),
         workers: table.integer("workers", 1..=1000)?.unwrap_or(plain.workers),
         queues: table.read_list("queues", dispatch::queue)?.unwrap_or(plain.queues),
         poll: table.read("poll", some_time)?.unwrap_or(plain.poll),
         grace: table.read("grace", time)?.unwrap_or(plain.grace),
         verify_every: table.read("verify_every", time)?.unwrap_or(plain.verify_every),
     })
+}
+
+/// A path under which a proxy shows something: with a slash before and none behind, or nothing.
+pub fn base_path(typed: &str) -> Result<String, Error> {
+    let path = typed.trim_end_matches('/');
+    let fits = |part: &str| {
+        !part.is_empty()
+            && part != ".."
+            && part.chars().all(|char| char.is_ascii_alphanumeric() || "._~-".contains(char))
+    };
+    match path.strip_prefix('/') {
+        _ if path.is_empty() => Ok(String::new()),
+        Some(rest) if rest.split('/').all(fits) => Ok(path.to_owned()),
+        _ => Err(Error::new(ErrorKind::InvalidSettings, format!("\"{typed}\" is no path"))
+            .with_hint("A path looks like /remat.")),
+    }
+}
+
+fn host_name(text: &str) -> Result<String, Error> {
+    let fits = |char: char| char.is_ascii_alphanumeric() || ".-_".contains(char);
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err(Error::new(ErrorKind::InvalidSettings, format!("\"{text}\" is no name of a host"))
+            .with_hint("A name looks like remat.example.org, without a port."));
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn backend(root: &Table<'_, '_>) -> Result<BackendSettings, Error> {

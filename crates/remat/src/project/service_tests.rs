@@ -176,3 +176,20 @@ fn the_file_in_the_guide_is_read() {
     assert_eq!(shown.defaults.dispatch, Dispatch::default());
     assert_eq!((shown.backend.kind, shown.queues.len(), shown.jobs.len()), (BackendKind::Redis, 1, 2));
 }
+
+#[test]
+fn a_listener_is_told_its_names_and_its_path() {
+    let serve = settings(
+        "[serve]\nallow_hosts = [\"remat.example.org\"]\nbase_path = \"/a/remat/\"\nbehind_proxy = true\n",
+    )
+    .serve;
+    assert_eq!(serve.allow_hosts, ["remat.example.org"]);
+    assert_eq!((serve.base_path.as_str(), serve.behind_proxy), ("/a/remat", true));
+    for (text, primary) in [
+        ("allow_hosts = [\"https://x\"]", "remat.toml:4: \"https://x\" is no name of a host"),
+        ("base_path = \"remat\"", "remat.toml:4: \"remat\" is no path"),
+        ("base_path = \"/a//b\"", "remat.toml:4: \"/a//b\" is no path"),
+    ] {
+        assert_eq!(refused(&format!("[serve]\n{text}")), primary);
+    }
+}

@@ -6,7 +6,9 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    ProjectDefaults, dispatch,
+    ProjectDefaults,
+    alerts::{self, AlertSettings},
+    dispatch,
     service::{self, BackendSettings, Queue, RetentionSettings, ServeSettings},
     session,
     table::{Source, Table},
@@ -42,6 +44,8 @@ pub struct ProjectSettings {
     pub retention: RetentionSettings,
     /// Where the Redis is that keeps the serving copies, if the file says.
     pub publish: Option<SecretUrl>,
+    /// What is worth a message, and where messages go.
+    pub alerts: AlertSettings,
 }
 
 /// Where a URL comes from that may hold a password.
@@ -91,7 +95,18 @@ pub enum JobTarget {
 }
 
 /// The tables of the file.
-const ROOT: [&str; 8] = ["project", "database", "job", "queue", "serve", "backend", "retention", "publish"];
+const ROOT: [&str; 10] = [
+    "project",
+    "database",
+    "job",
+    "queue",
+    "serve",
+    "backend",
+    "retention",
+    "publish",
+    "alerts",
+    "destinations",
+];
 
 /// Reads `remat.toml`.
 ///
@@ -118,6 +133,7 @@ pub fn parse_settings(text: &str) -> Result<ProjectSettings, Error> {
         backend: service::backend(&root)?,
         retention: service::retention(&root)?,
         publish: service::publish(&root)?,
+        alerts: alerts::alerts(&root, &defaults)?,
         defaults,
     })
 }

@@ -190,6 +190,22 @@ impl<'t, 'a> Table<'t, 'a> {
         Table::new(self.source, entries, value.span(), known).map(Some)
     }
 
+    /// Tables of free names within this one, each with its name.
+    pub(super) fn named_tables(
+        &self,
+        key: &str,
+        known: &[&str],
+    ) -> Result<Vec<(String, Table<'t, 'a>)>, Error> {
+        let Some(value) = self.entries.get(key) else { return Ok(Vec::new()) };
+        let entries = value.get_ref().as_table().ok_or_else(|| self.wrong_type(key, value, "a table"))?;
+        let each = entries.iter().map(|(name, value)| {
+            let name = name.get_ref().to_string();
+            let table = value.get_ref().as_table().ok_or_else(|| self.wrong_type(&name, value, "a table"))?;
+            Ok((name, Table::new(self.source, table, value.span(), known)?))
+        });
+        each.collect()
+    }
+
     /// A list of tables within this one.
     pub(super) fn tables(&self, key: &str, known: &[&str]) -> Result<Vec<Table<'t, 'a>>, Error> {
         let Some(value) = self.entries.get(key) else { return Ok(Vec::new()) };

@@ -40,6 +40,28 @@ pub struct Board {
     repairs: bool,
 }
 
+impl Remat {
+    /// Rows of a published view, whole and in the order of its board, from the view itself. Fails when the view is not
+    /// published.
+    pub async fn published_rows(
+        &self,
+        view: &View,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Served<Vec<serde_json::Value>>, Error> {
+        let target = target_of(view)?.clone();
+        self.with_session(async |session| {
+            source::in_snapshot(session, view, &target, async |source: Source<'_>| {
+                let value = source.whole_rows(offset, limit).await?;
+                let data_as_of = source.fill.as_ref().map(|fill| fill.data_as_of);
+                Ok(Served { value, served_by: ServedBy::Postgres, data_as_of, why: None })
+            })
+            .await
+        })
+        .await
+    }
+}
+
 /// What Redis said of a board.
 #[derive(Debug)]
 pub(super) enum Found {

@@ -82,6 +82,8 @@ words! {
 }
 
 /// One place of a leaderboard.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Place))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     /// The place, beginning with 1.

@@ -131,6 +131,20 @@ impl Source<'_> {
         Ok(rows.iter().map(entry).collect())
     }
 
+    /// Whole rows in the order of the board, as JSON.
+    pub(super) async fn whole_rows(&self, offset: i64, limit: i64) -> Result<Vec<serde_json::Value>, Error> {
+        let (member, score) = (self.target.member.to_sql(), self.target.score.to_sql());
+        let sql = format!(
+            "select pg_catalog.to_jsonb(v) from {} v
+             order  by v.{score}::pg_catalog.float8 desc nulls last,
+                       pg_catalog.convert_to(pg_catalog.concat(v.{member}), 'UTF8') desc
+             offset $1 limit $2",
+            self.view.definition.name.to_sql()
+        );
+        let rows = self.session.query(&sql, &[(&offset, Type::INT8), (&limit, Type::INT8)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Members, scores, and the bytes that decide between equal scores.
     fn select(&self) -> String {
         let (member, score) = (self.target.member.to_sql(), self.target.score.to_sql());

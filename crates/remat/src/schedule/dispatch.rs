@@ -43,6 +43,7 @@ words! {
 /// let dispatch: Dispatch = serde_json::from_str(r#"{"queue": "reports"}"#).unwrap();
 /// assert_eq!((dispatch.queue.as_str(), dispatch.overlap), ("reports", Overlap::Coalesce));
 /// ```
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dispatch {

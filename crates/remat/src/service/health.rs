@@ -20,7 +20,33 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the loops of a process have promised.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    promises: Arc<Mutex<BTreeMap<&'static str, Option<Instant>>>>,
+    promises: Arc<Mutex<BTreeMap<&'static str, Promise>>>,
+}
+
+/// What one loop has promised, and what it did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Promise {
+    /// When it will be back; none while it waits for something that may take any time.
+    by: Option<Instant>,
+    /// When it last did its work.
+    turned: Option<Instant>,
+}
+
+impl Promise {
+    fn is_late(self, now: Instant) -> bool {
+        self.by.is_some_and(|by| by < now)
+    }
+}
+
+/// How a loop of this process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What the log calls it.
+    pub service: &'static str,
+    /// How long ago it last did its work, if it has.
+    pub ago: Option<Duration>,
+    /// Whether it is not back in time.
+    pub is_stalled: bool,
 }
 
 impl Health {
@@ -28,8 +54,20 @@ impl Health {
     pub fn stalled(&self) -> Vec<&'static str> {
         let now = Instant::now();
         let promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
-        let late = promises.iter().filter(|(_, by)| by.is_some_and(|by| by < now));
+        let late = promises.iter().filter(|(_, promise)| promise.is_late(now));
         late.map(|(name, _)| *name).collect()
+    }
+
+    /// Every loop that has begun, by name.
+    pub fn loops(&self) -> Vec<Turn> {
+        let now = Instant::now();
+        let promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = |(service, promise): (&&'static str, &Promise)| Turn {
+            service,
+            ago: promise.turned.map(|turned| now.duration_since(turned)),
+            is_stalled: promise.is_late(now),
+        };
+        promises.iter().map(turn).collect()
     }
 
     /// A loop of this name begins.
@@ -38,7 +76,12 @@ impl Health {
     }
 
     fn promise(&self, name: &'static str, by: Option<Instant>) {
-        self.promises.lock().unwrap_or_else(PoisonError::into_inner).insert(name, by);
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().by = by;
+    }
+
+    fn turned(&self, name: &'static str) {
+        let mut promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        promises.entry(name).or_default().turned = Some(Instant::now());
     }
 }
 
@@ -94,6 +137,9 @@ impl Service for Watched {
             let limit = self.service.limit();
             self.pulse.back_within(limit);
             let pass = self.service.run_once().await;
+            if pass.is_ok() {
+                self.pulse.health.turned(self.pulse.name);
+            }
             let rest = pass.as_ref().map(|pass| pass.rest).unwrap_or_default();
             self.pulse.back_within(rest + limit);
             pass

@@ -4,13 +4,17 @@
 //! [`repeat`] only waits, logs and goes on. A service that fails tries again and never takes another one down. What a
 //! service does is safe beside any number of its kind in other processes: they agree by rows, not by a leader.
 
+pub mod alerter;
 mod clock;
+#[cfg(feature = "alerts")]
+pub mod deliverer;
 pub mod health;
 pub mod logs;
 mod own_session;
 pub mod pruner;
 #[cfg(feature = "redis")]
 mod publisher;
+pub mod recorder;
 pub mod rescuer;
 pub mod scheduler;
 pub mod verifier;

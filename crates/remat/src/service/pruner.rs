@@ -48,6 +48,7 @@ impl Pruner {
             return Ok(Pass { did: None, rest: BETWEEN_STEPS });
         }
         self.position = Position::default();
+        self.remat.forget_expired().await?;
         let gone = std::mem::take(&mut self.gone);
         if gone.runs >= MANY {
             self.remat.with_session(async |session| Ok(retention::vacuum(session).await?)).await?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{failure::Failure, pg::Session};
 
 /// The queues, and what limits them all.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backlog {
     /// Every queue in which something waits or works, or that has a limit, by name.
@@ -16,6 +17,7 @@ pub struct Backlog {
 }
 
 /// One queue.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueBacklog {
     /// Its name.

@@ -54,8 +54,12 @@ pub enum Timing {
 /// Everything that fires, and the server's clock.
 pub async fn sources(session: &Session) -> Result<(Timestamp, Vec<Source>), Failure> {
     let rows = session.query(include_str!("sources.sql"), &[]).await?;
-    let now: Timestamp = session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0);
-    Ok((now, rows.iter().map(source).collect()))
+    Ok((now(session).await?, rows.iter().map(source).collect()))
+}
+
+/// The server's clock.
+pub async fn now(session: &Session) -> Result<Timestamp, Failure> {
+    Ok(session.query_one("select pg_catalog.clock_timestamp()", &[]).await?.get(0))
 }
 
 /// One nominal time to deal with.
@@ -114,6 +118,7 @@ fn source(row: &Row) -> Source {
 }
 
 /// How the newest nominal time of something was dealt with.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LastFire {
     /// The nominal time.
@@ -129,6 +134,8 @@ pub struct LastFire {
 }
 
 /// A run that answers a fire.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = FireAnswer))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// The run.

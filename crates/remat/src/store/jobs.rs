@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// One entry of the table.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScheduledJob {
     /// Its name.
@@ -32,6 +33,7 @@ pub struct ScheduledJob {
 }
 
 /// What a job does.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use crate::{failure::Failure, pg::Session};
 
 /// What is kept; see docs/guide/retention.md.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
@@ -43,6 +44,7 @@ impl Default for Retention {
 pub struct Position(Option<Value>);
 
 /// How many rows went.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pruned {
     /// Runs.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
+    access::Scope,
     error::{Complaint, Error, ErrorKind},
     failure::{Failure, FailureKind},
     name::RelationName,
@@ -196,6 +197,10 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only this operation.
     pub operation: Option<Operation>,
+    /// Only of views within it, and what is about no view where it ends nowhere.
+    pub scope: Scope,
+    /// Only runs before this one.
+    pub before: Option<i64>,
     /// At most so many, the newest first; 50 when none is given.
     pub limit: Option<i64>,
 }
@@ -214,16 +219,19 @@ pub async fn list(session: &Session, filter: &Filter) -> Result<Vec<Run>, Error>
          where ($1::int8 is null or r.view_id = $1) and ($2::int8 is null or r.id = $2)
          and   ($3::text is null or r.status = $3) and ($4::text is null or r.operation = $4)
          and   ($4 is distinct from 'sql' or r.view_id is null) -- says the same where an index can be searched for it
+         and   ($6::int8 is null or r.id < $6) and ($7::text[] is null or v.schema_name = any($7))
          order by r.id desc limit $5"
     );
     let (status, operation) = (filter.status.map(Status::as_str), filter.operation.map(Operation::as_str));
-    let limit = filter.limit.unwrap_or(50);
+    let (limit, schemas) = (filter.limit.unwrap_or(50), filter.scope.schemas());
     let params = [
         (&filter.view_id as _, Type::INT8),
         (&filter.run_id as _, Type::INT8),
         (&status as _, Type::TEXT),
         (&operation as _, Type::TEXT),
         (&limit as _, Type::INT8),
+        (&filter.before as _, Type::INT8),
+        (&schemas as _, Type::TEXT_ARRAY),
     ];
     session.query(&sql, &params).await?.iter().map(from_row).collect()
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::{error::Error, name::RelationName, pg::Session};
 
 /// The refreshes of one view, as far as runs are kept.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ViewStats {
     /// The view.

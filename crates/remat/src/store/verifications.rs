@@ -14,6 +14,8 @@ use crate::{failure::Failure, pg::Session, run::Finding};
 const ASKING_KEY: i32 = 0x7265_6d78;
 
 /// The last verification of a view.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = FoundByVerification))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
     /// What it found.

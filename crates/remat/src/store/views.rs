@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Row, types::Type};
 
@@ -57,6 +58,15 @@ pub async fn id_of(session: &Session, name: &RelationName) -> Result<i64, Failur
     let sql = "select id from remat.views where schema_name = $1 and view_name = $2";
     let (schema, name) = (name.schema.as_str(), name.name.as_str());
     Ok(session.query_one(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?.get(0))
+}
+
+/// The project that defines a view, if one does.
+pub async fn project_of(session: &Session, name: &RelationName) -> Result<Option<String>, Error> {
+    let sql = "select nullif(project, '') from remat.views
+               where schema_name = $1 and view_name = $2 and retired_at is null";
+    let (schema, name) = (name.schema.as_str(), name.name.as_str());
+    let row = session.query_opt(sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    Ok(row.and_then(|row| row.get(0)))
 }
 
 /// Views in managed tables that read a view, through whatever lies between.
@@ -290,6 +300,43 @@ fn from_json<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| {
         Error::new(ErrorKind::Schema, format!("a row of remat.views cannot be read: {error}"))
     })
+}
+
+/// One version of a view's definition.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Version {
+    /// Counts the changes, from 1.
+    pub version: i32,
+    /// The whole definition, as it was written then.
+    pub definition: Value,
+    /// Equal where nothing that matters differs.
+    pub fingerprint: String,
+    /// When it was written.
+    pub changed_at: Timestamp,
+    /// By which role of the database.
+    pub changed_by: String,
+}
+
+/// Versions of a view, the newest first: those before the one given, at most `limit`.
+pub async fn versions(
+    session: &Session,
+    view_id: i64,
+    before: Option<i32>,
+    limit: i64,
+) -> Result<Vec<Version>, Failure> {
+    let sql = "select version, definition, fingerprint, changed_at, changed_by from remat.view_versions
+               where  view_id = $1 and ($2::int4 is null or version < $2)
+               order  by version desc limit $3";
+    let params = [(&view_id as _, Type::INT8), (&before as _, Type::INT4), (&limit as _, Type::INT8)];
+    let version = |row: &Row| Version {
+        version: row.get(0),
+        definition: row.get(1),
+        fingerprint: row.get(2),
+        changed_at: row.get(3),
+        changed_by: row.get(4),
+    };
+    Ok(session.query(sql, &params).await?.iter().map(version).collect())
 }
 
 /// What the contents of a view depend on, as `remat.basis` has it.

@@ -108,6 +108,7 @@ pub async fn leave(session: &Session, worker_id: i64) -> Result<(), Failure> {
 }
 
 /// A row of `remat.workers`, with what it works on.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WorkerRow {
     /// The row's id.
@@ -133,6 +134,7 @@ pub struct WorkerRow {
 }
 
 /// A run that a worker has.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WorkedOn {
     /// The run.

@@ -42,6 +42,7 @@ words! {
 }
 
 /// An index that the definition asks for, beside the one on its key.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexSpec {
@@ -60,6 +61,7 @@ fn btree() -> Identifier {
 }
 
 /// What a refresh pins for its session, so that the contents do not depend on who runs it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -98,6 +100,7 @@ impl Default for Settings {
 /// let definition = Definition::new(name, "select day, sum(total) as total from sales group by day");
 /// assert_eq!(definition.strategy, Strategy::Auto);
 /// ```
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Definition {
     /// Where it stands.
@@ -228,6 +231,7 @@ impl MadeRelation {
 }
 
 /// A view that is not refreshed for now.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// Who paused it.

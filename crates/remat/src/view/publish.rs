@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::Identifier;
 
 /// A sorted set that holds one column of a view, ordered by another.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
