@@ -123,6 +123,11 @@ fn refused_by_server(sqlstate: Option<&str>) -> StatusCode {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let Complaint { primary, sqlstate, detail, hint } = error.complaint().clone();
+        if primary.starts_with("could not open relation with OID") {
+            // It was dropped or replaced between two looks.
+            return Self::new(StatusCode::CONFLICT, "conflict", "the view was changed meanwhile")
+                .with_hint("Ask again.");
+        }
         let (word, status) = of_kind(error.kind(), sqlstate.as_deref());
         let boxed = |text: Option<String>| text.map(String::into_boxed_str);
         let (detail, hint, sqlstate) = (boxed(detail), boxed(hint), boxed(sqlstate));
