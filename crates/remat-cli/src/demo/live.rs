@@ -1,14 +1,17 @@
-//! The demo that goes on: the application writes every second, and every view is refreshed in turn.
+//! The demo that goes on: the application writes every second, every view is refreshed in turn, and the pages show it.
 //!
 //! It ends by being interrupted only; whoever drops its future ends it.
 
 use std::time::Duration;
 
-use remat::{Remat, error::Error, operation::RefreshOptions};
+use remat::{Remat, error::Error, operation::RefreshOptions, run::Status};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{driver::Driver, succeeded};
-use crate::render::{Output, demo::Board};
+use crate::{
+    render::{Output, demo::Board},
+    serve::Beside,
+};
 
 /// Rows that the application changes each second.
 const CHANGES_PER_SECOND: i32 = 200;
@@ -19,8 +22,9 @@ const ROUND: Duration = Duration::from_secs(5);
 /// Writes, refreshes and shows the status until it is dropped or something fails.
 pub(crate) async fn live(out: &Output, remat: &Remat) -> Result<(), Error> {
     let driver = Driver::open(remat).await?;
-    let board = Board::start(out, CHANGES_PER_SECOND);
-    tokio::try_join!(write(&driver), refresh(out, remat, &board))?;
+    let pages = Beside::prepare(remat).await?;
+    let board = Board::start(out, CHANGES_PER_SECOND, &pages.url, &pages.token);
+    tokio::try_join!(write(&driver), refresh(out, remat, &board), pages.run())?;
     Ok(())
 }
 
@@ -44,7 +48,11 @@ async fn refresh(out: &Output, remat: &Remat, board: &Board) -> Result<(), Error
     loop {
         turns.tick().await;
         for view in remat.refresh_order(remat.views().await?).await? {
-            drop(succeeded(remat.refresh(&view, RefreshOptions::default()).await?)?);
+            let run = remat.refresh(&view, RefreshOptions::default()).await?;
+            // Somebody at the pages was quicker, or paused it.
+            if run.status != Status::Skipped {
+                drop(succeeded(run)?);
+            }
             board.show(out, &remat.status().await?);
         }
         board.end_of_round();

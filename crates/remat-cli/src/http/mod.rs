@@ -74,6 +74,29 @@ pub(crate) struct Web {
 }
 
 impl Web {
+    /// What is shown at the root, and published nowhere.
+    pub(crate) fn new(
+        remat: &Remat,
+        health: Health,
+        stop: watch::Receiver<Stop>,
+        door: Door,
+        backend: Arc<dyn JobBackend>,
+    ) -> Self {
+        Self {
+            remat: remat.clone(),
+            health,
+            stop,
+            base: Arc::from(""),
+            door: Arc::new(door),
+            backend,
+            known: dashboard::Known::default(),
+            metrics: LastMetrics::default(),
+            live: Live::new(remat),
+            #[cfg(feature = "redis")]
+            publisher: None,
+        }
+    }
+
     /// The path of a link: `link("/views")` is `/remat/views` under the base `/remat`.
     pub(crate) fn link(&self, path: &str) -> String {
         format!("{}{path}", self.base)

@@ -163,10 +163,11 @@ pub(crate) struct Board {
 
 impl Board {
     /// Begins with nothing to show.
-    pub(crate) fn start(out: &Output, changes_per_second: i32) -> Self {
+    pub(crate) fn start(out: &Output, changes_per_second: i32, pages: &str, token: &str) -> Self {
         let telling = Telling::fitting(out);
         out.print(&format!(
-            "\nWriting: about {changes_per_second} rows change each second, and every view is refreshed in turn. Ctrl-C ends it.\n"
+            "\nWriting: about {changes_per_second} rows change each second, and every view is refreshed in turn. Ctrl-C ends it.\n\
+             The pages: {pages}\nTheir token: {token}\n"
         ));
         let bar = if telling == Telling::Drawn { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg}").expect("a constant that is one placeholder"));

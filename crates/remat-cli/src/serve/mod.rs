@@ -4,12 +4,14 @@
 //! fit, a back end that cannot be reached. Flags win over `remat.toml`.
 
 pub(crate) mod backend;
+mod beside;
 mod options;
 mod signals;
 mod systemd;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use beside::Beside;
 pub(crate) use options::{Charge, WorkOptions};
 use remat::{
     Remat,
@@ -23,7 +25,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::App,
     exit::Exit,
-    http::{self, Door, Live},
+    http::{self, Door},
     serve::signals::Signals,
 };
 
@@ -130,21 +132,17 @@ impl Ready {
             let (remat, health, stop) = (remat.clone(), health.clone(), signals.stop());
             match self.door {
                 Some((door, base)) => {
-                    let (base, door, live) = (Arc::from(base), Arc::new(door), Live::new(&remat));
                     let backend = reached_from_pages(&remat, self.backend);
-                    let web = http::Web {
-                        remat,
-                        health,
-                        stop,
-                        base,
-                        door,
-                        backend,
-                        known: crate::dashboard::Known::default(),
-                        metrics: http::LastMetrics::default(),
-                        live,
-                        #[cfg(feature = "redis")]
-                        publisher: self.publisher,
-                    };
+                    #[cfg_attr(
+                        not(feature = "redis"),
+                        allow(unused_mut, reason = "nothing can be published then")
+                    )]
+                    let mut web = http::Web::new(&remat, health, stop, door, backend);
+                    web.base = Arc::from(base);
+                    #[cfg(feature = "redis")]
+                    {
+                        web.publisher = self.publisher;
+                    }
                     tokio::spawn(http::answer(listener, web));
                 }
                 None => drop(tokio::spawn(http::answer_probes(listener, remat, health, stop))),
