@@ -1,7 +1,7 @@
 //! `cargo xtask api`: schemathesis against the HTTP interface as it is described.
 //!
 //! It asks what nobody would ask, from the document alone, and looks for answers that the document does not allow and for
-//! failures of the server. It comes from PyPI into a virtual environment under `target`; where there is no Python, this says
+//! failures of the server. It is installed by pip into a virtual environment under `target`; where there is no Python, this says
 //! so loudly and fails nothing.
 
 use std::path::{Path, PathBuf};

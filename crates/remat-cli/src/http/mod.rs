@@ -21,6 +21,7 @@ mod once;
 mod origin;
 mod probe;
 mod problem;
+mod room;
 mod who;
 
 use std::{
@@ -44,6 +45,7 @@ use remat::{
     error::Error,
     service::{Stop, health::Health},
 };
+pub(crate) use room::READERS;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::OpenApi;
 pub(crate) use who::Principal;
