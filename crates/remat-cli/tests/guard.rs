@@ -170,7 +170,8 @@ async fn who_fails_too_often_waits_and_whoever_is_in_stays_in() {
     }
     assert_eq!(log_in(&site, &secret).header("location"), Some("/login?failed=often"));
     let wrong = Ask::get(ME).token(&format!("remat_{}", "0".repeat(64)));
-    assert_eq!(site.ask(&wrong).status, 429);
+    let refused = site.ask(&wrong);
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")));
     assert_eq!(site.ask(&Ask::get(ME).token(&secret)).status, 200);
     assert!(!site.served.log().iter().any(|line| line.to_string().contains("remat_no")));
     site.served.drained().await;
