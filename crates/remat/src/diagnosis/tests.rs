@@ -1,3 +1,5 @@
+//! What the cause is in each situation, and what is told once.
+
 use super::*;
 use crate::{
     run::{Operation, Trigger},

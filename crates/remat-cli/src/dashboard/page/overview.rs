@@ -93,11 +93,10 @@ fn sentence(health: &Health) -> (String, &'static str, Icon) {
 
 fn hero(ask: &Ask, health: &Health, picture: &Picture) -> Markup {
     let (sentence, tone, sign) = sentence(health);
-    let states = health.states.iter().map(|(state, count)| (*state, *count));
-    let parts: Vec<chart::bar::Part> = states
-        .clone()
-        .map(|(state, count)| (count, part::look_of(state).2, part::look_of(state).0))
-        .collect();
+    let mut states = health.states.clone();
+    states.sort_by_key(|(state, _)| super::views::rank(*state));
+    let look = |(state, count): &(State, usize)| (*count, part::look_of(*state).2, part::look_of(*state).0);
+    let parts: Vec<chart::bar::Part> = states.iter().map(look).collect();
     html! {
         section.card.hero aria-label="Health" {
             div class={ "glyph t-" (tone) } { (icon::of(sign)) }
