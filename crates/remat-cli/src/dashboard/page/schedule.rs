@@ -31,7 +31,7 @@ use crate::{
 /// How many firings of each are told.
 const NEXT: usize = 5;
 /// Views beyond that many are told by the list of views.
-const VIEWS: usize = 200;
+const VIEWS: usize = 100;
 /// What fires more often than that within a day is spread evenly.
 const EXACT: usize = 300;
 const DAY_S: f64 = 86_400.0;
