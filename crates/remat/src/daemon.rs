@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
@@ -89,6 +89,13 @@ impl Daemon {
     /// Adds a service to those that it came with.
     pub fn add(&mut self, service: Box<dyn Service>) {
         self.services.push(service);
+    }
+
+    /// Tells there the id of each run that its worker has ended, if it has one.
+    pub fn tell_ends(&mut self, ended: mpsc::Sender<i64>) {
+        if let Some(worker) = &mut self.worker {
+            worker.tell_ends(ended);
+        }
     }
 
     /// Tells whether its loops turn, also while it runs.

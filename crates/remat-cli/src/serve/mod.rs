@@ -89,6 +89,12 @@ async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
     for service in services {
         daemon.add(service);
     }
+    #[cfg(feature = "otel")]
+    if let Some(collector) = remat::service::tracer::Collector::from_environment(&crate::app::environment)? {
+        let (tracer, told) = remat::service::tracer::Tracer::new(&remat, collector);
+        daemon.add(Box::new(tracer));
+        daemon.tell_ends(told);
+    }
     let (queues, schedules) = (charge.queues_in_words(), charge.schedules);
     let database = remat.target().to_string();
     tracing::info!(name, database, backend = kind, workers = charge.slots, queues, schedules, "ready");

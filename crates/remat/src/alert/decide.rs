@@ -60,6 +60,9 @@ impl Mute {
     }
 }
 
+/// The views that each view reads, at any distance.
+pub type Reads = BTreeMap<i64, BTreeSet<i64>>;
+
 /// What stood before, and how views read each other.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
@@ -67,8 +70,8 @@ pub struct Standing {
     pub open: Vec<Open>,
     /// Mutes that hold.
     pub mutes: Vec<Mute>,
-    /// The views that each view reads, at any distance.
-    pub reads: BTreeMap<i64, BTreeSet<i64>>,
+    /// Which view reads which; it may be left out where nothing fires about a view.
+    pub reads: Reads,
 }
 
 impl Standing {
@@ -141,7 +144,7 @@ pub fn resolution(open: &Open, facts: &Facts, rules: &Rules) -> Resolution {
 }
 
 /// What explains what: the end of each chain, so that one alert is told for all that follows from it.
-fn causes(findings: &[Finding], reads: &BTreeMap<i64, BTreeSet<i64>>) -> BTreeMap<String, String> {
+fn causes(findings: &[Finding], reads: &Reads) -> BTreeMap<String, String> {
     let explained =
         findings.iter().filter_map(|finding| Some((finding.key(), root(finding, findings, reads)?)));
     explained.collect()
@@ -149,16 +152,12 @@ fn causes(findings: &[Finding], reads: &BTreeMap<i64, BTreeSet<i64>>) -> BTreeMa
 
 /// The finding at the end of the chain of explanations; none for one that explains itself. The chain ends: on one view
 /// only a deeper kind explains, and views do not read each other in circles.
-fn root(finding: &Finding, findings: &[Finding], reads: &BTreeMap<i64, BTreeSet<i64>>) -> Option<String> {
+fn root(finding: &Finding, findings: &[Finding], reads: &Reads) -> Option<String> {
     let next = explanation(finding, findings, reads)?;
     Some(root(next, findings, reads).unwrap_or_else(|| next.key()))
 }
 
-fn explanation<'a>(
-    finding: &Finding,
-    findings: &'a [Finding],
-    reads: &BTreeMap<i64, BTreeSet<i64>>,
-) -> Option<&'a Finding> {
+fn explanation<'a>(finding: &Finding, findings: &'a [Finding], reads: &Reads) -> Option<&'a Finding> {
     let rank = depth(finding.kind)?;
     let on_the_same = findings.iter().filter(|other| {
         other.subject == finding.subject && depth(other.kind).is_some_and(|depth| depth < rank)

@@ -12,7 +12,7 @@ mod judge;
 mod message;
 mod rule;
 
-pub use decide::{Decision, Mute, Open, Standing, decide, resolution};
+pub use decide::{Decision, Mute, Open, Reads, Standing, decide, resolution};
 pub use destination::{Destination, Mail, MailTls, Reach, Route, RouteKind, SecretRef};
 pub use judge::{Finding, Subject, judge};
 pub use message::{Event, Message, Resolution};

@@ -3,6 +3,8 @@
 //! Law: without TLS it is handed only to this machine itself. Two mails about one message have one id, so that readers
 //! show one of them.
 
+use std::{error::Error, io};
+
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
     message::{
@@ -46,12 +48,27 @@ pub(super) async fn send(
 
 /// The server's number; its words may repeat addresses.
 fn reason(error: &lettre::transport::smtp::Error) -> String {
-    match error.status() {
-        Some(code) => format!("SMTP {code}"),
-        None if error.is_tls() => "TLS with the mail server failed".into(),
-        None if error.is_timeout() => "the mail server did not answer in time".into(),
-        None => "the mail server could not be reached, or broke off".into(),
+    match (error.status(), of_tls(error)) {
+        (Some(code), _) => format!("SMTP {code}"),
+        (None, Some(tls)) => format!("TLS failed: {tls}"),
+        (None, None) if error.is_tls() => "TLS with the mail server failed".into(),
+        (None, None) if error.is_timeout() => "the mail server did not answer in time".into(),
+        (None, None) => "the mail server could not be reached, or broke off".into(),
     }
+}
+
+/// What TLS complains of, which says more than that the connection broke.
+fn of_tls(error: &lettre::transport::smtp::Error) -> Option<String> {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(tls) = inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
+            return Some(tls.to_string());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn written(mail: &Mail, message_id: &str, message: &Message) -> Result<lettre::Message, String> {

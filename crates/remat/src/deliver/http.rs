@@ -26,7 +26,7 @@ use crate::alert::Reach;
 const HEAD_MAX: usize = 64 * 1024;
 
 /// Sends a body of JSON with these further headers; gives the number of the answer where it says that all is well.
-pub(super) async fn post(
+pub(crate) async fn post(
     url: &str,
     reach: Reach,
     headers: &[(&str, String)],

@@ -6,7 +6,7 @@
 
 mod address;
 mod email;
-mod http;
+pub(crate) mod http;
 mod slack;
 mod webhook;
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,7 @@ use super::{Pass, Service, counted};
 use crate::{
     Remat,
     alert::{
-        Destination, Event, Finding, Message, Rules, Standing, Subject, decide, facts::Facts, judge,
+        Destination, Event, Finding, Message, Reads, Rules, Standing, Subject, decide, facts::Facts, judge,
         resolution,
     },
     error::Error,
@@ -31,6 +32,12 @@ use crate::{
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// It rests so many times as long as a pass took, so that very many views cost no more than a twentieth of a session.
+const REST_PER_PASS: u32 = 20;
+
+/// How long it is believed which view reads which: the server takes long to tell, and it changes seldom.
+const READS_HOLD: Duration = Duration::from_mins(1);
 
 /// How often it looks for what can be forgotten, and how long alerts that ended are kept.
 const FORGETS_EVERY: Duration = Duration::from_hours(1);
@@ -47,9 +54,13 @@ pub struct Judged {
     pub messages: usize,
 }
 
+/// Which view reads which, as it was told last.
+type Known = Mutex<Option<(Instant, Reads)>>;
+
 /// The service.
 pub struct Alerter {
     remat: Remat,
+    reads: Known,
     forgot: Option<Instant>,
     /// Whether it said that its role may not do this.
     refused: bool,
@@ -58,14 +69,14 @@ pub struct Alerter {
 impl Alerter {
     /// Judges this database.
     pub fn new(remat: &Remat) -> Self {
-        Self { remat: remat.clone(), forgot: None, refused: false }
+        Self { remat: remat.clone(), reads: Mutex::default(), forgot: None, refused: false }
     }
 
     /// Judges once; none when another process does at this moment.
     pub async fn judge(&self) -> Result<Option<Judged>, Error> {
         let judged = self
             .remat
-            .with_session(async |session| Ok(in_transaction(session, judge_once(session)).await))
+            .with_session(async |session| Ok(in_transaction(session, judge_once(session, &self.reads)).await))
             .await?;
         Ok(judged?)
     }
@@ -79,7 +90,9 @@ impl Alerter {
     }
 
     async fn round(&mut self) -> Result<Pass, Error> {
-        let judge = async |session: &Session| Ok(in_transaction(session, judge_once(session)).await);
+        let began = Instant::now();
+        let reads = &self.reads;
+        let judge = async |session: &Session| Ok(in_transaction(session, judge_once(session, reads)).await);
         let judged = match self.remat.with_session(judge).await? {
             Ok(judged) => judged.unwrap_or_default(),
             // A daemon of a role that may write alerts does it.
@@ -97,7 +110,7 @@ impl Alerter {
             let [fired, messages] = [counted(fired, "alert"), counted(messages, "message")];
             format!("{fired} fired, {resolved} ended, {messages} to send")
         });
-        Ok(Pass { did, rest: EVERY })
+        Ok(Pass { did, rest: EVERY.max(REST_PER_PASS * began.elapsed()) })
     }
 }
 
@@ -111,16 +124,19 @@ impl Service for Alerter {
     }
 }
 
-async fn judge_once(session: &Session) -> Result<Option<Judged>, Failure> {
+async fn judge_once(session: &Session, known: &Known) -> Result<Option<Judged>, Failure> {
     if !alerts::try_judge(session).await? {
         return Ok(None);
     }
     let rules = alerts::rules(session).await?;
     let facts = facts::all(session, &rules).await?;
     let findings = judge(&facts, &rules);
-    let standing = alerts::standing(session).await?;
+    let mut standing = alerts::standing(session).await?;
     if findings.is_empty() && standing.open.is_empty() {
         return Ok(Some(Judged::default()));
+    }
+    if findings.iter().any(|finding| finding.subject.view_id().is_some()) {
+        standing.reads = reads(session, known).await?;
     }
     let decision = decide(facts.now, &findings, &standing);
     let case = Case { facts: &facts, rules: &rules, findings: &findings, standing: &standing };
@@ -135,6 +151,16 @@ async fn judge_once(session: &Session) -> Result<Option<Judged>, Failure> {
     let untold = tell_of_ends(session, &case, &resolved, &to_tell).await?;
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(Some(Judged { fired: whole(fired), resolved: resolved.len(), messages: whole(told + untold) }))
+}
+
+async fn reads(session: &Session, known: &Known) -> Result<Reads, Failure> {
+    let held = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, reads)) = held.filter(|(told, _)| told.elapsed() < READS_HOLD) {
+        return Ok(reads);
+    }
+    let reads = alerts::reads(session).await?;
+    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), reads.clone()));
+    Ok(reads)
 }
 
 /// All that is known in one pass.

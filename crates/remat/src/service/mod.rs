@@ -17,6 +17,8 @@ mod publisher;
 pub mod recorder;
 pub mod rescuer;
 pub mod scheduler;
+#[cfg(feature = "otel")]
+pub mod tracer;
 pub mod verifier;
 pub mod worker;
 

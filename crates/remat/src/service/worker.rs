@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -71,6 +71,8 @@ pub struct Worker {
     health: Health,
     /// Asks the queue.
     session: OwnSession,
+    /// Who wants to hear of runs that ended.
+    ended: Option<mpsc::Sender<i64>>,
 }
 
 impl Worker {
@@ -93,6 +95,7 @@ impl Worker {
             held: Held::default(),
             wake,
             health: Health::default(),
+            ended: None,
         })
     }
 
@@ -101,6 +104,11 @@ impl Worker {
     pub fn watched_by(mut self, health: &Health) -> Self {
         self.health = health.clone();
         self
+    }
+
+    /// Tells there the id of each run that it has ended. Nobody waits for whoever does not listen.
+    pub(crate) fn tell_ends(&mut self, ended: mpsc::Sender<i64>) {
+        self.ended = Some(ended);
     }
 
     /// Its row, and what it holds.
@@ -352,10 +360,16 @@ impl Crew<'_> {
     fn begin(&mut self, claim: Claim) {
         let remat = self.worker.remat.clone();
         let holding = self.worker.held.hold(claim.lease.run_id);
+        let listens = self.worker.ended.clone();
         self.running.spawn(async move {
             let run_id = claim.lease.run_id;
             match claimed::perform(&remat, &claim).await {
-                Ok(ended) => tell(&claim, &ended),
+                Ok(ended) => {
+                    tell(&claim, &ended);
+                    if let Some(listens) = listens {
+                        let _ = listens.try_send(run_id);
+                    }
+                }
                 Err(error) => tracing::warn!(run_id, %error, "the end of a run is not known yet"),
             }
             drop(holding);

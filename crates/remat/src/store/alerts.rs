@@ -12,7 +12,8 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     alert::{
-        self, Destination, Finding, MAIN, Message, Mute, Open, Rule, RuleKind, Rules, Severity, Standing,
+        self, Destination, Finding, MAIN, Message, Mute, Open, Reads, Rule, RuleKind, Rules, Severity,
+        Standing,
     },
     error::Error,
     failure::Failure,
@@ -122,7 +123,7 @@ pub(crate) async fn remove_destination(session: &Session, name: &str) -> Result<
     session.execute("delete from remat.destinations where name = $1", &[(&name, Type::TEXT)]).await.map(drop)
 }
 
-/// Alerts that are open, mutes that hold, and which view reads which.
+/// Alerts that are open and mutes that hold.
 pub(crate) async fn standing(session: &Session) -> Result<Standing, Error> {
     let sql =
         "select a.id, a.dedupe_key, a.rule, a.kind, a.view_id, a.announced_at is not null, a.caused_by is not null,
@@ -133,10 +134,6 @@ pub(crate) async fn standing(session: &Session) -> Result<Standing, Error> {
     let sql = "select rule, view_id from remat.mutes
                where  ended_at is null and (until is null or until > pg_catalog.clock_timestamp())";
     let mutes = session.query(sql, &[]).await?;
-    let mut reads: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-    for row in session.query("select view_id, reads_id from remat.reads()", &[]).await? {
-        reads.entry(row.get(0)).or_default().insert(row.get(1));
-    }
     let open = open.iter().map(|row| {
         Ok(Open {
             id: row.get(0),
@@ -150,7 +147,20 @@ pub(crate) async fn standing(session: &Session) -> Result<Standing, Error> {
         })
     });
     let mutes = mutes.iter().map(|row| Mute { rule: row.get(0), view_id: row.get(1) });
-    Ok(Standing { open: open.collect::<Result<_, Error>>()?, mutes: mutes.collect(), reads })
+    Ok(Standing {
+        open: open.collect::<Result<_, Error>>()?,
+        mutes: mutes.collect(),
+        reads: Reads::default(),
+    })
+}
+
+/// Which view reads which, at any distance. The server takes its time to tell, where there are many.
+pub(crate) async fn reads(session: &Session) -> Result<Reads, Failure> {
+    let mut reads = Reads::default();
+    for row in session.query("select view_id, reads_id from remat.reads()", &[]).await? {
+        reads.entry(row.get(0)).or_default().insert(row.get(1));
+    }
+    Ok(reads)
 }
 
 /// Of which views a slow refresh is being told.

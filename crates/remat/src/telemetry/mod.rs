@@ -7,6 +7,8 @@
 
 mod names;
 mod reading;
+#[cfg(feature = "otel")]
+pub(crate) mod spans;
 mod text;
 
 pub use names::{ALL, Kind, Metric, document};

@@ -9,6 +9,7 @@ mod judging;
 mod mail;
 mod receiver;
 mod settings;
+mod traces;
 mod webhooks;
 
 #[path = "../support/mod.rs"]
