@@ -14,6 +14,7 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    thread,
 };
 
 use http::{Ask, Reply};
@@ -169,7 +170,8 @@ async fn who_fails_too_often_waits_and_whoever_is_in_stays_in() {
     }
     assert_eq!(log_in(&site, &secret).header("location"), Some("/login?failed=often"));
     let wrong = Ask::get(ME).token(&format!("remat_{}", "0".repeat(64)));
-    assert_eq!(site.ask(&wrong).status, 429);
+    let refused = site.ask(&wrong);
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")));
     assert_eq!(site.ask(&Ask::get(ME).token(&secret)).status, 200);
     assert!(!site.served.log().iter().any(|line| line.to_string().contains("remat_no")));
     site.served.drained().await;
@@ -238,5 +240,82 @@ async fn whoever_sends_slowly_is_hung_up_on() {
     // It hangs up by itself; how soon, its own limit says.
     slow.read_to_end(&mut rest).unwrap();
     assert!(String::from_utf8_lossy(&rest).is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{rest:?}");
+    site.served.drained().await;
+}
+
+#[tokio::test]
+async fn many_requests_at_once_wait_for_each_other_and_not_for_the_database() {
+    let site = Site::start(&[]).await;
+    let token = site.token("ada", Role::Viewer).await;
+    let askers: Vec<_> = (0..100)
+        .map(|_| {
+            let (ask, address) = (Ask::get("/api/v1/views").token(&token), site.address.clone());
+            thread::spawn(move || ask.send(&address).status)
+        })
+        .collect();
+    let sessions = "select count(*) from pg_stat_activity where datname = current_database()";
+    let most = site.world.db.query_one_i64(sessions).await;
+    let statuses: Vec<u16> = askers.into_iter().map(|asker| asker.join().unwrap()).collect();
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert!(most < 40, "{most}");
+    site.served.drained().await;
+}
+
+#[tokio::test]
+async fn whoever_logged_in_has_the_role_of_the_token_and_may_leave() {
+    let site = Site::start(&[]).await;
+    for (name, role) in [("v", Role::Viewer), ("o", Role::Operator), ("e", Role::Editor), ("a", Role::Admin)]
+    {
+        let secret = site.token(name, role).await;
+        let cookie = log_in(&site, &secret).cookie();
+        let me = site.ask(&Ask::get(ME).header("Cookie", &cookie));
+        assert_eq!(me.json()["role"], role.as_str());
+        let out = Ask::post("/logout").header("Cookie", &cookie).header("Origin", "http://localhost");
+        assert_eq!(site.ask(&out).status, 303, "{role}");
+    }
+    site.served.drained().await;
+}
+
+/// Of the statements in docs/guide/operations.md, those that a daemon with a listener runs on.
+fn grants_of_the_guide() -> Vec<String> {
+    let guide = include_str!("../../../docs/guide/operations.md");
+    let statements = guide.split("```sql\n").skip(1).filter_map(|block| Some(block.split_once("\n```")?.0));
+    let lines =
+        statements.flat_map(str::lines).map(|line| line.split("--").next().unwrap_or_default().trim());
+    let of_worker = lines.filter(|line| line.starts_with("grant") && line.ends_with("to remat_worker;"));
+    of_worker
+        .filter(|line| line.contains("remat.") || line.contains("schema remat"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_grants_of_the_guide_are_enough_for_an_operator_and_leave_the_audit_alone() {
+    let world = World::new().await;
+    world.made("numbers", "select 1 as id").await;
+    let worker = world.db.create_role("worker").await;
+    for statement in grants_of_the_guide() {
+        world.db.execute(&statement.replace("remat_worker", &format!("\"{worker}\""))).await;
+    }
+    let mut command = world.command(&["serve", "--json", "--listen", "127.0.0.1:0", "--queues", "nobody"]);
+    let served =
+        service_of_a_world::Served::start_command(command.env("DATABASE_URL", world.db.role_url(&worker)))
+            .await;
+    let address = served.address().await;
+    let site = Site { world, served, address };
+    let secret = site.token("ada", Role::Operator).await;
+    let cookie = log_in(&site, &secret).cookie();
+    assert_eq!(site.ask(&Ask::get(ME).header("Cookie", &cookie)).status, 200);
+    let asked = Ask::post("/api/v1/views/numbers/refresh").header("Idempotency-Key", "k");
+    let run = site.json(asked, &secret, 202)["enqueued"][0]["run"].clone();
+    for act in ["views/numbers/pause", "views/numbers/resume", &format!("runs/{run}/cancel")] {
+        site.json(Ask::post(&format!("/api/v1/{act}")), &secret, 200);
+    }
+    let audit = site.get("/api/v1/audit", &secret);
+    assert_eq!(audit["audit"][0]["action"], "run.cancel", "{audit}");
+    let sql = site.world.db.connect_as(&worker).await;
+    for statement in ["update remat.audit set who = 'eve'", "delete from remat.audit"] {
+        assert_eq!(sql.batch_execute(statement).await.unwrap_err().code().unwrap().code(), "42501");
+    }
     site.served.drained().await;
 }

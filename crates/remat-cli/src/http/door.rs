@@ -11,7 +11,7 @@ use remat::{
     project::ServeSettings,
 };
 
-use super::{attempts::Attempts, host::Hosts};
+use super::{attempts::Attempts, host::Hosts, room::Room};
 
 /// Who is let in, as it is typed.
 #[derive(Args, Clone, Debug, Default)]
@@ -39,6 +39,8 @@ pub(crate) struct Door {
     /// Whether a proxy's word counts for where a request comes from.
     pub(crate) behind_proxy: bool,
     pub(crate) attempts: Attempts,
+    /// How many are inside at once.
+    pub(crate) room: Room,
 }
 
 impl DoorOptions {
@@ -57,7 +59,13 @@ impl DoorOptions {
         let names: Vec<String> = self.allow_host.iter().chain(&written.allow_hosts).cloned().collect();
         let hosts = if self.no_auth { Hosts::loopback(listen) } else { Hosts::new(listen, &names) };
         let behind_proxy = !self.no_auth && (self.behind_proxy || written.behind_proxy);
-        Ok(Door { hosts, no_auth: self.no_auth, behind_proxy, attempts: Attempts::default() })
+        Ok(Door {
+            hosts,
+            no_auth: self.no_auth,
+            behind_proxy,
+            attempts: Attempts::default(),
+            room: Room::default(),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Problem, Web, guard};
 
@@ -58,7 +59,8 @@ impl<T: DeserializeOwned + Default> FromRequest<Web> for Maybe<T> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, Problem> {
         let bytes = bytes(request, web).await?;
-        if bytes.is_empty() { Ok(Self(T::default())) } else { read(&bytes).map(Self) }
+        let is_nothing = bytes.is_empty() || bytes.as_ref() == b"null";
+        if is_nothing { Ok(Self(T::default())) } else { read(&bytes).map(Self) }
     }
 }
 
@@ -71,13 +73,15 @@ async fn bytes(request: Request, web: &Web) -> Result<Bytes, Problem> {
     })
 }
 
+/// What is sent is an object: a list in the order of the fields would be taken for one.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let (status, word) = if error.is_data() {
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body")
-        } else {
-            (StatusCode::BAD_REQUEST, "bad_request")
-        };
+    let problem = |status, word, error: &serde_json::Error| {
         Problem::new(status, word, "the body cannot be read").with_detail(format!("{error}."))
-    })
+    };
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| problem(StatusCode::BAD_REQUEST, "bad_request", &error))?;
+    if !value.is_object() {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "the body is no object"));
+    }
+    T::deserialize(value).map_err(|error| problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", &error))
 }

@@ -76,13 +76,20 @@ pub(crate) fn too_large() -> Problem {
 pub(crate) async fn needs(State((web, role)): State<(Web, Role)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let is_empty = body.is_end_stream() || body.size_hint().exact() == Some(0);
-    match check(&web, &parts, is_empty, role).await {
+    let place = match web.door.room.enter(&parts.method).await {
+        Ok(place) => place,
+        Err(problem) => return kept_by_nobody(refuse(&web, &parts, problem)),
+    };
+    let response = match check(&web, &parts, is_empty, role).await {
         Ok(principal) => {
             parts.extensions.insert(principal);
-            kept_by_nobody(next.run(Request::from_parts(parts, body)).await)
+            next.run(Request::from_parts(parts, body)).await
         }
-        Err(problem) => kept_by_nobody(refuse(&web, &parts, problem)),
-    }
+        Err(problem) => refuse(&web, &parts, problem),
+    };
+    // A stream goes on and takes no room: it asks the database nothing.
+    drop(place);
+    kept_by_nobody(response)
 }
 
 async fn check(web: &Web, parts: &Parts, is_empty: bool, role: Role) -> Result<Principal, Problem> {

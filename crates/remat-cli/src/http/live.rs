@@ -17,7 +17,7 @@ use remat::{
     feed::{Change, Feed},
     name::RelationName,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::broadcast;
 
 /// So much of what was passed on is kept, and so far may anybody fall behind.
@@ -34,7 +34,8 @@ pub(crate) struct Message {
     /// `run` or `event`.
     pub(crate) name: &'static str,
     view: Option<RelationName>,
-    pub(crate) data: Value,
+    /// As JSON, written once for all who watch.
+    pub(crate) text: String,
 }
 
 impl Message {
@@ -169,13 +170,13 @@ impl Live {
     }
 
     fn tell(&self, change: Change) {
-        let (name, view, data) = match change {
-            Change::Run(run) => ("run", run.view.clone(), json!(run)),
-            Change::Event(event) => ("event", event.view.clone(), json!(event)),
+        let (name, view, text) = match change {
+            Change::Run(run) => ("run", run.view.clone(), json!(run).to_string()),
+            Change::Event(event) => ("event", event.view.clone(), json!(event).to_string()),
         };
         let mut state = self.lock();
         state.last.number += 1;
-        let message = Arc::new(Message { id: state.last, name, view, data });
+        let message = Arc::new(Message { id: state.last, name, view, text });
         if state.kept.len() == KEPT {
             state.kept.pop_front();
         }
@@ -208,7 +209,7 @@ mod tests {
 
     fn state(numbers: std::ops::RangeInclusive<u64>) -> State {
         let message = |number| {
-            Arc::new(Message { id: Id { feed: 7, number }, name: "run", view: None, data: Value::Null })
+            Arc::new(Message { id: Id { feed: 7, number }, name: "run", view: None, text: String::new() })
         };
         State {
             works: true,

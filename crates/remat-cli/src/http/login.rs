@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::{
     Form,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use remat::access::Act;
@@ -44,7 +44,11 @@ pub(crate) async fn log_in(State(web): State<Web>, request: Request) -> Response
     else {
         return Problem::bad_request("the form cannot be read").into_response();
     };
-    match let_in(&web, &login, &address.to_string()).await {
+    let let_in = async {
+        let _place = web.door.room.enter(&Method::POST).await?;
+        let_in(&web, &login, &address.to_string()).await
+    };
+    match let_in.await {
         Ok(Some(secret)) => {
             with_cookie(&web.link(local_path(&login.next)), cookie::set(&web, &headers, &secret))
         }

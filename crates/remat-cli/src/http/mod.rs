@@ -21,6 +21,7 @@ mod once;
 mod origin;
 mod probe;
 mod problem;
+mod room;
 mod who;
 
 use std::{
@@ -44,6 +45,7 @@ use remat::{
     error::Error,
     service::{Stop, health::Health},
 };
+pub(crate) use room::READERS;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::OpenApi;
 pub(crate) use who::Principal;
@@ -115,8 +117,16 @@ fn site(web: &Web) -> (Site, Vec<Place>) {
 pub(crate) async fn answer(listener: TcpListener, web: Web) {
     let who = if web.door.no_auth { "everybody on this machine, as admin" } else { "tokens and logins" };
     say_where(&listener, &format!("listening for {who}; GET /healthz and /readyz are answered to all"));
+    if !web.door.no_auth && !is_any_token_active(&web.remat).await {
+        tracing::info!("no token counts yet; `remat token create NAME --role admin` makes one");
+    }
     let (site, _) = site(&web);
     listen::forever(listener, site).await;
+}
+
+/// Whoever cannot read the tokens is not told that there are none.
+async fn is_any_token_active(remat: &Remat) -> bool {
+    remat.tokens().await.map_or(true, |tokens| tokens.iter().any(|token| token.state == "active"))
 }
 
 /// Answers probes alone, until the process ends.

@@ -123,6 +123,11 @@ fn refused_by_server(sqlstate: Option<&str>) -> StatusCode {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let Complaint { primary, sqlstate, detail, hint } = error.complaint().clone();
+        if primary.starts_with("could not open relation with OID") {
+            // It was dropped or replaced between two looks.
+            return Self::new(StatusCode::CONFLICT, "conflict", "the view was changed meanwhile")
+                .with_hint("Ask again.");
+        }
         let (word, status) = of_kind(error.kind(), sqlstate.as_deref());
         let boxed = |text: Option<String>| text.map(String::into_boxed_str);
         let (detail, hint, sqlstate) = (boxed(detail), boxed(hint), boxed(sqlstate));
@@ -138,7 +143,19 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let Some(seconds) = wait(status) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
         response
+    }
+}
+
+/// How many seconds to wait before the same request may succeed.
+fn wait(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some("60"),
+        StatusCode::SERVICE_UNAVAILABLE => Some("2"),
+        _ => None,
     }
 }
 

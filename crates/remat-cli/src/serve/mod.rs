@@ -29,8 +29,6 @@ use crate::{
 
 /// Sessions beside those of the runs: heartbeats, claims, the scheduler, the rescuer and their like.
 const SESSIONS_BESIDE: usize = 4;
-/// Idle sessions that are kept for those who ask over HTTP.
-const SESSIONS_OF_PAGES: usize = 8;
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(app: &App, mut charge: Charge) -> Result<Exit, Error> {
@@ -65,7 +63,7 @@ async fn prepare(app: &App, charge: &mut Charge) -> Result<Ready, Error> {
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let sessions = SESSIONS_BESIDE + if charge.door.is_some() { SESSIONS_OF_PAGES } else { 0 };
+    let sessions = SESSIONS_BESIDE + if charge.door.is_some() { http::READERS } else { 0 };
     let remat = app.connect_as("api", charge.slots + sessions).await?;
     remat.check_schema().await?;
     let backend = backend::connect(app, &remat, charge.backend).await?;

@@ -16,14 +16,19 @@ use crate::{failure::Failure, pg::Session};
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// How many runs of each view that succeeded, and how many that were skipped.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub keep_per_view: i32,
     /// For how many days these are kept.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub keep_days: i32,
     /// For how many days runs are kept that failed or were cancelled, whatever their number.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub keep_failures_days: i32,
     /// For how many days the scheduler's record of nominal times is kept; never less than the longest catch-up window.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub keep_fires_days: i32,
     /// For how many days the audit is kept.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub keep_events_days: i32,
 }
 

@@ -91,7 +91,7 @@ pub(super) fn accepted(web: &Web, view: RelationName, enqueued: Enqueued) -> Acc
     post, path = "/api/v1/views/{view}/refresh", tag = "views",
     params(
         ("view" = String, Path, description = "`name` or `schema.name`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is done once, within a day."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same request with the same key is done once, within a day."),
     ),
     request_body = Option<HowToRefresh>,
     responses(
@@ -172,7 +172,7 @@ struct Many {
 /// Enqueue refreshes of several views, in the order in which they read each other. One of `views`, `tag` and `all` says which.
 #[utoipa::path(
     post, path = "/api/v1/refresh", tag = "views",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is done once, within a day.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same request with the same key is done once, within a day.")),
     request_body = Many,
     responses(
         (status = 202, body = Waiting),
@@ -263,7 +263,7 @@ struct HowToCreate {
     post, path = "/api/v1/views/{view}/create", tag = "views",
     params(
         ("view" = String, Path, description = "`name` or `schema.name`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is done once, within a day."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same request with the same key is done once, within a day."),
     ),
     request_body = Option<HowToCreate>,
     responses(

@@ -95,7 +95,7 @@ async fn events(
     let told = |message: Arc<Message>| Told {
         id: message.id.to_string(),
         kind: message.name,
-        data: message.data.clone(),
+        data: serde_json::from_str(&message.text).unwrap_or_default(),
     };
     let within = missed.messages.into_iter().filter(|message| message.is_within(&principal.scope));
     let (events, next) = (within.map(told).collect(), missed.now.to_string());
@@ -156,5 +156,5 @@ impl Watching {
 }
 
 fn sent(message: &Message) -> Event {
-    Event::default().event(message.name).id(message.id.to_string()).data(message.data.to_string())
+    Event::default().event(message.name).id(message.id.to_string()).data(&message.text)
 }

@@ -148,9 +148,9 @@ impl Places {
     }
 }
 
-/// The board of a published view.
+/// The board of a published view. What Redis lacks, the daemon's own loop publishes: nothing is changed by reading.
 fn board(web: &Web, view: &View) -> Result<Board, Problem> {
-    Ok(Board::new(&web.remat, publisher(web)?, view)?)
+    Ok(Board::new(&web.remat, publisher(web)?, view)?.without_repair())
 }
 
 fn publisher(web: &Web) -> Result<&Publisher, Problem> {

@@ -138,7 +138,7 @@ struct Request {
 /// Enqueue a job in the words of a job system. To create and delete takes the role editor.
 #[utoipa::path(
     post, path = "/api/v1/runs", tag = "runs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is done once, within a day.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same request with the same key is done once, within a day.")),
     request_body = Request,
     responses(
         (status = 202, body = super::acts::Waiting, headers(("Location" = String, description = "The run"))),

@@ -263,7 +263,7 @@ struct JobRuns {
     post, path = "/api/v1/jobs/{job}/run", tag = "schedules",
     params(
         ("job" = String, Path, description = "The name of the job"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is done once, within a day."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, description = "The same request with the same key is done once, within a day."),
     ),
     responses((status = 202, body = JobRuns), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
