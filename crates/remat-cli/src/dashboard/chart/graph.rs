@@ -143,11 +143,31 @@ fn places(nodes: &[&Node]) -> HashMap<u32, (usize, usize)> {
             order(&mut layers, layer, &read_by);
         }
     }
-    let placed = layers
-        .iter()
-        .enumerate()
-        .flat_map(|(column, layer)| layer.iter().enumerate().map(move |(row, oid)| (*oid, (column, row))));
-    placed.collect()
+    beside(&layers, rows_of(nodes.len()))
+}
+
+/// How many rows stand below each other before a layer goes on beside itself.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rough square"
+)]
+fn rows_of(nodes: usize) -> usize {
+    ((nodes as f64).sqrt() * 1.6).ceil().max(14.0) as usize
+}
+
+/// Places each layer right of the one before, in as many columns as it takes.
+fn beside(layers: &[Vec<u32>], rows: usize) -> HashMap<u32, (usize, usize)> {
+    let mut placed = HashMap::new();
+    let mut first = 0;
+    for layer in layers {
+        for (at, oid) in layer.iter().enumerate() {
+            placed.insert(*oid, (first + at / rows, at % rows));
+        }
+        first += layer.len().div_ceil(rows).max(1);
+    }
+    placed
 }
 
 /// Orders one layer by the middle of what each of it is joined to.

@@ -31,7 +31,7 @@ use crate::{
 /// How many firings of each are told.
 const NEXT: usize = 5;
 /// Views beyond that many are told by the list of views.
-const VIEWS: usize = 200;
+const VIEWS: usize = 100;
 /// What fires more often than that within a day is spread evenly.
 const EXACT: usize = 300;
 const DAY_S: f64 = 86_400.0;
@@ -62,7 +62,7 @@ async fn draw(ask: &Ask) -> Result<Page, Error> {
         .iter()
         .filter(|view| view.schedule.is_some() || view.target_lag_seconds.is_some())
         .collect();
-    own.sort_by_key(|view| next_fire(view, picture.at).unwrap_or(Timestamp::MAX));
+    own.sort_by_cached_key(|view| next_fire(view, picture.at).unwrap_or(Timestamp::MAX));
     let body = html! {
         header.head { div { h1 { "Schedule" } p.soft { "What fires next, in UTC and in its own zone. Clocks that change on the way are marked." } } }
         div id=(LIVE) data-live .stack {
