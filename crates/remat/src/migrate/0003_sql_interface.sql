@@ -205,36 +205,6 @@ begin
 end
 $$;
 
--- What is known of a relation; no row of one that is gone. In PL/pgSQL, which keeps its plans from call to call.
-create function remat.relation_state(
-    of_relation oid,
-    out oid oid, out schema_name text, out relation_name text, out kind text, out populated boolean,
-    out owner text, out may_use_owner boolean, out estimate double precision, out bytes bigint,
-    out names text[], out types text[], out owned_by_session boolean)
-returns setof record
-language plpgsql stable rows 1 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
-as $$
-#variable_conflict use_column
-begin
-  return query
-    select c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispopulated,
-           pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'usage'), c.reltuples::float8,
-           -- null when it is dropped while this waits for its lock
-           coalesce(pg_total_relation_size(c.oid), 0),
-           coalesce(d.names, '{}'), coalesce(d.types, '{}'),
-           pg_get_userbyid(c.relowner) = session_user and session_user = current_user
-    from   pg_class c
-    join   pg_namespace n on n.oid = c.relnamespace
-    cross  join lateral (
-             select array_agg(a.attname::text order by a.attnum) as names,
-                    array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum) as types
-             from   pg_attribute a
-             where  a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-           ) d
-    where  c.oid = of_relation;
-end
-$$;
-
 -- A relation's query as the server prints it, under an empty search path, so that it names every object in full
 -- whoever asks; null for a table.
 create function remat.printed_query(relation oid) returns text

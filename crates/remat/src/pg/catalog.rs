@@ -47,16 +47,19 @@ pub struct Column {
     pub data_type: String,
 }
 
+/// Asked also as the owner of a view, who need not have a right in schema remat: so this is no function there.
+const STATE: &str = include_str!("relation_state.sql");
+
 /// The relation under a name.
 pub async fn relation_named(session: &Session, name: &RelationName) -> Result<Option<Relation>, Failure> {
-    let sql = "select * from remat.relation_state(remat.relation_at($1, $2))";
+    let sql = format!("{STATE}\nwhere n.nspname = $1 and c.relname = $2");
     let (schema, name) = (name.schema.as_str(), name.name.as_str());
-    read(session, sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await
+    read(session, &sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await
 }
 
 /// The relation with an object id.
 pub async fn relation_by_oid(session: &Session, oid: u32) -> Result<Option<Relation>, Failure> {
-    read(session, "select * from remat.relation_state($1)", &[(&oid, Type::OID)]).await
+    read(session, &format!("{STATE}\nwhere c.oid = $1"), &[(&oid, Type::OID)]).await
 }
 
 /// What `drop … cascade` would take along with a relation, as `type identity`.
