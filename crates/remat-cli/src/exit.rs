@@ -50,7 +50,9 @@ impl Exit {
             Self::Success => "all went well",
             Self::Failed => "a run failed, a comparison found a difference, or the server refused",
             Self::Usage => "the command line cannot be understood",
-            Self::PastTarget => "`remat check` found a view that is stale, failed, absent or empty",
+            Self::PastTarget => {
+                "`remat check` found a view that is stale, failed, absent or empty, or another alert"
+            }
             Self::Invalid => "settings, a name or a definition are invalid",
             Self::NoServer => "no server could be reached",
             Self::NeedsYes => "the act would lose something and was not confirmed; see --yes",

@@ -48,7 +48,7 @@ const EDGES: &str = "
     join   pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
                                   and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid <> w.ev_class";
 
-/// Which relation a row of remat.views stands for, and the view in `remat_query` that keeps its query, if there is one.
+/// Which relation a row of `remat.views` stands for, and the view in `remat_query` that keeps its query, if there is one.
 const STANDING: &str = "
     select v.id, c.oid, q.oid
     from   remat.views v
