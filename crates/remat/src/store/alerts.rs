@@ -278,6 +278,7 @@ pub struct AlertFilter {
 
 /// A row of `remat.alerts`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Alert {
     /// The row's id.
     pub id: i64,
@@ -369,6 +370,7 @@ fn name(row: &Row, at: usize) -> Result<Option<RelationName>, Error> {
 
 /// What somebody does not want to hear of, for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Muted {
     /// The row's id.
     pub id: i64,

@@ -14,6 +14,7 @@ use crate::{
 
 /// A message to one destination, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Delivery {
     /// The row's id.
     pub id: i64,

@@ -29,6 +29,7 @@ use super::{
 
 mod access;
 mod acts;
+mod alerts;
 mod events;
 mod page;
 #[cfg(feature = "redis")]
@@ -124,6 +125,7 @@ pub(crate) fn mount(mount: Mount) -> Mount {
     let mount = runs::mount(mount);
     let mount = system::mount(mount);
     let mount = access::mount(mount);
+    let mount = alerts::mount(mount);
     let mount = events::mount(mount);
     #[cfg(feature = "redis")]
     let mount = published::mount(mount);
