@@ -418,39 +418,3 @@ async fn systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops() {
     systemd.hears("STOPPING=1");
     assert_eq!(served.ended().await.code, 0);
 }
-
-#[tokio::test]
-async fn serve_answers_metrics_and_sends_the_message_about_a_failure() {
-    use std::io::{Read as _, Write as _};
-    let world = World::new().await;
-    world.db.execute("create table divisors as select 1 as d").await;
-    world.made("bad", "select 1 / d as id from divisors").await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let settings = "[project]\nname = \"shop\"\n[destinations.ops]\nkind = \"webhook\"\nurl_env = \"OPS_URL\"\n\
-                    allow_private = true\nallow_http = true\n";
-    fs::write(world.dir.join("remat.toml"), settings).unwrap();
-    world.json(&["apply"], 0);
-    world.db.execute("update divisors set d = 0").await;
-    world.json(&["refresh", "bad"], 1);
-    let heard = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let (mut heard, mut piece) = (String::new(), [0; 4096]);
-        while !heard.contains("\"dependents\"") {
-            let read = stream.read(&mut piece).unwrap();
-            heard.push_str(std::str::from_utf8(&piece[..read]).unwrap());
-        }
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-        heard
-    });
-    let serve = ["serve", "--json", "--listen", "127.0.0.1:0"];
-    let served = Served::start_command(world.command(&serve).env("OPS_URL", &url)).await;
-    let sent = "select count(*) from remat.deliveries where status = 'sent'";
-    wait_until("the message is sent", async || world.db.query_one_i64(sent).await == 1).await;
-    let heard = heard.join().unwrap();
-    assert!(heard.contains("view public.bad failed: division by zero"), "{heard}");
-    let text = served.probe("/metrics").await;
-    assert_eq!(text.status, 200);
-    assert!(served.log().iter().all(|line| !line.to_string().contains(&url)), "the log has no address");
-    served.drained().await;
-}
